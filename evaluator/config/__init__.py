@@ -1,0 +1,1 @@
+"""The config file: models, loading, units, and the binding of objectives to metrics."""

@@ -1,0 +1,97 @@
+"""Quantities the way people write them: `5%`, `2pp`, `$0.01`, `800ms`; parsed into plain floats.
+
+Shares are 0 to 1, money is US dollars, times are seconds.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Unit = Literal["%", "pp", "$", "s", "pt", ""]
+"""`%` a share, `pp` percentage points, `$` US dollars, `s` seconds, `pt` points of a score, "" a bare number."""
+
+_NUMBER = r"[+-]?(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
+_AMOUNT = re.compile(
+    rf"^\s*(?P<dollar>\$)?\s*(?P<number>{_NUMBER})\s*(?P<unit>%|pp|pts?|points?|usd|ms|s|sec|m|min)?\s*$", re.I
+)
+_SECONDS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0}
+EXAMPLES = "5%, 2pp, $0.01, 800ms, 2s or 4.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A number with its unit; `value` is already a share, dollars, seconds or points."""
+
+    value: float
+    unit: Unit
+
+    def __str__(self) -> str:
+        """Write it back as people would."""
+        if self.unit == "%":
+            return f"{self.value * 100:g}%"
+        if self.unit == "pp":
+            return f"{self.value * 100:g}pp"
+        if self.unit == "$":
+            return f"${self.value:g}"
+        if self.unit == "s":
+            return f"{self.value * 1000:g}ms" if abs(self.value) < 1 else f"{self.value:g}s"
+        return f"{self.value:g}{self.unit}"
+
+
+def parse_amount(found: object) -> Amount:
+    """Parse a number, or a string with a unit.
+
+    Raises:
+        ValueError: If it is neither; the message says what was found and what is expected.
+    """
+    if isinstance(found, bool) or not isinstance(found, int | float | str):
+        raise ValueError(f"expected an amount such as {EXAMPLES}, found {type(found).__name__}")
+    if isinstance(found, int | float):
+        return _finite(Amount(float(found), ""), found)
+    match = _AMOUNT.match(found)
+    if match is None:
+        raise ValueError(f"expected an amount such as {EXAMPLES}, found {found[:40]!r}")
+    number = float(match["number"].replace("_", ""))
+    unit = (match["unit"] or "").lower()
+    if match["dollar"]:
+        if unit not in ("", "usd"):
+            raise ValueError(f"two units in {found[:40]!r}; write one, such as {EXAMPLES}")
+        return _finite(Amount(number, "$"), found)
+    if unit == "usd":
+        return _finite(Amount(number, "$"), found)
+    if unit in ("%", "pp"):
+        return _finite(Amount(number / 100, "%" if unit == "%" else "pp"), found)
+    if unit in _SECONDS:
+        return _finite(Amount(number * _SECONDS[unit], "s"), found)
+    return _finite(Amount(number, "pt" if unit else ""), found)
+
+
+def _finite(amount: Amount, found: object) -> Amount:
+    if not math.isfinite(amount.value):
+        raise ValueError(f"expected a finite amount such as {EXAMPLES}, found {str(found)[:40]}")
+    return amount
+
+
+def parse_money(found: object) -> float:
+    """Parse US dollars: `$0.01` or a bare number.
+
+    Raises:
+        ValueError: If it has another unit or is negative.
+    """
+    amount = parse_amount(found)
+    if amount.unit not in ("$", "") or amount.value < 0:
+        raise ValueError(f"expected an amount of money such as $0.01, found {str(found)[:40]!r}")
+    return amount.value
+
+
+def parse_duration(found: object) -> float:
+    """Parse a time in seconds: `800ms`, `2s`, `1m` or a bare number of seconds.
+
+    Raises:
+        ValueError: If it has another unit or is not above zero.
+    """
+    amount = parse_amount(found)
+    if amount.unit not in ("s", "") or amount.value <= 0:
+        raise ValueError(f"expected a time such as 800ms or 2s, found {str(found)[:40]!r}")
+    return amount.value
