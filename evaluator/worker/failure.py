@@ -1,0 +1,88 @@
+"""How a child process fails a question: the one exception of this room, and the strict reading of what a child says."""
+
+import json
+import math
+import unicodedata
+from typing import NoReturn, cast
+
+from evaluator.records import Failure, FailureKind, JsonValue
+
+
+class WorkerFailure(Exception):
+    """A child process gave no answer to one question; the case fails, the evaluation goes on.
+
+    Args:
+        kind: CRASH, HANG or INVALID_ANSWER.
+        message: One line; what the child said in it is escaped, but still untrusted.
+    """
+
+    def __init__(self, kind: FailureKind, message: str) -> None:
+        """Store both; see the class."""
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+
+    def as_failure(self) -> Failure:
+        """Give the record that an output or a score carries."""
+        return Failure(self.kind, self.message)
+
+
+def printable(text: str, limit: int = 2_000) -> str:
+    r"""Make foreign text safe to stand inside one line of a message.
+
+    Control, bidirectional and unassigned characters become escapes such as `\x1b`, line breaks become ` | `; a text
+    longer than `limit` characters keeps its end, where programs say what went wrong.
+    """
+    if len(text) > limit:
+        text = "..." + text[-limit:]
+    lines = [line.strip() for line in text.splitlines()]
+    joined = " | ".join(line for line in lines if line)
+    return "".join(
+        character if unicodedata.category(character)[0] not in "CZ" or character == " " else _escape(character)
+        for character in joined
+    )
+
+
+def parse_json(line: bytes) -> JsonValue:
+    """Read one line as one JSON value, strictly.
+
+    NaN, infinities and numbers that overflow to them are refused; lone surrogates, which no UTF-8 file can hold, become
+    U+FFFD.
+
+    Raises:
+        ValueError: The line is not UTF-8 or not one JSON value; its text says why.
+    """
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"byte {error.start + 1} is not UTF-8") from error
+    try:
+        value = cast("JsonValue", json.loads(text, parse_constant=_refuse_constant, parse_float=_finite))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    return _without_surrogates(value) if "\\ud" in text.lower() else value
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape", "backslashreplace").decode("ascii")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {digits[:40]} is too large")
+    return number
+
+
+def _without_surrogates(value: JsonValue) -> JsonValue:
+    if isinstance(value, str):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {str(_without_surrogates(key)): _without_surrogates(item) for key, item in value.items()}
+    return value
