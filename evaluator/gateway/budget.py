@@ -1,0 +1,70 @@
+"""The spending cap: money is reserved before a call and settled after it, so that the cap holds at any concurrency."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from evaluator.errors import BudgetError
+
+BUDGET_HINT = (
+    "raise `budget:` in the config at base, or use fewer cases; what is answered is kept and will not be paid again"
+)
+
+
+@dataclass(slots=True)
+class Reservation:
+    """Money set aside for one call in flight."""
+
+    worst_usd: float
+    spent_usd: float = 0.0
+    """What the call cost, set by the caller before the reservation ends; the worst where it was sent and is unknown."""
+
+
+@dataclass(slots=True)
+class Budget:
+    """A cap on money and calls, with what is spent and what is in flight."""
+
+    max_usd: float | None = None
+    max_calls: int | None = None
+    spent_usd: float = 0.0
+    calls: int = 0
+    _reserved_usd: float = 0.0
+    _in_flight: int = 0
+    _settled: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    @asynccontextmanager
+    async def reserve(self, worst_usd: float) -> AsyncIterator[Reservation]:
+        """Set aside the most that a call can cost; wait for calls in flight to settle if that could make room.
+
+        Raises:
+            BudgetError: The call could pass a cap even after all calls in flight have settled.
+        """
+        async with self._settled:
+            await self._settled.wait_for(lambda: self._fits(worst_usd) or self._in_flight == 0)
+            if not self._fits(worst_usd):
+                raise BudgetError(self._why(worst_usd), hint=BUDGET_HINT)
+            reservation = Reservation(worst_usd)
+            self._reserved_usd += worst_usd
+            self._in_flight += 1
+            self.calls += 1
+        try:
+            yield reservation
+        finally:
+            async with self._settled:
+                self._reserved_usd -= worst_usd
+                self._in_flight -= 1
+                self.spent_usd += reservation.spent_usd
+                self._settled.notify_all()
+
+    def _fits(self, worst_usd: float) -> bool:
+        money = self.max_usd is None or self.spent_usd + self._reserved_usd + worst_usd <= self.max_usd
+        return money and (self.max_calls is None or self.calls < self.max_calls)
+
+    def _why(self, worst_usd: float) -> str:
+        if self.max_calls is not None and self.calls >= self.max_calls:
+            return f"the budget of {self.max_calls} calls is used up"
+        return (
+            f"the next call could cost ${worst_usd:.4f}, which would pass the budget of ${self.max_usd:.2f}"
+            f" (${self.spent_usd:.4f} spent in {self.calls} calls)"
+        )

@@ -1,0 +1,259 @@
+"""The gateway: the only way out to a model provider. Forwards, meters, prices, paces, caches and caps the spend."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+
+from evaluator.errors import ConfigError, InfrastructureError, ProviderError
+from evaluator.gateway.budget import Budget
+from evaluator.gateway.cache import AnswerStore, StoredAnswer, request_key
+from evaluator.gateway.interface import ChatAnswer, ChatRequest, EmbeddingAnswer
+from evaluator.gateway.meter import is_complete, read_chat, read_embeddings, read_usage, worst_usage
+from evaluator.gateway.prices import Prices
+from evaluator.gateway.providers import Provider
+from evaluator.gateway.retry import RetryPolicy, with_retries
+from evaluator.gateway.transport import NEVER_CHARGED, AttemptFailed, Exchange, open_session, post_json
+from evaluator.records import INFRASTRUCTURE_KINDS, Call, FailureKind, Usage
+
+_GIVE_UP_AFTER = 8
+"""Calls in a row that fail for good before a provider counts as down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """One request as it goes out."""
+
+    provider: Provider
+    path: str
+    body: bytes
+    model: str
+    worst: Usage
+
+
+@dataclass(slots=True)
+class _Turn:
+    """Who asks for the same answer takes turns: the first asks, the others find it kept."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: int = 0
+
+
+class ProviderDown(InfrastructureError):
+    """A provider does not work at all, so the run stops instead of failing case by case."""
+
+
+class Gateway:
+    """All calls of one run; use as an async context manager, and hand out `caller(...)`."""
+
+    def __init__(
+        self,
+        providers: Mapping[str, Provider],
+        *,
+        store: AnswerStore,
+        prices: Prices,
+        budget: Budget,
+        run_id: str,
+        policy: RetryPolicy | None = None,
+    ) -> None:
+        """Take what was set up elsewhere; nothing is opened before the context is entered."""
+        self.spent_usd = 0.0
+        """Charged by providers in this process, retries included; cached answers cost nothing."""
+        self._providers = providers
+        self._store = store
+        self._prices = prices
+        self._budget = budget
+        self._run_id = run_id
+        self._policy = policy or RetryPolicy()
+        self._session: aiohttp.ClientSession | None = None
+        self._asked: dict[bytes, _Turn] = {}
+        self._free: dict[str, asyncio.Queue[str]] = {}
+        self._failed_in_a_row: dict[str, int] = {}
+
+    async def __aenter__(self) -> Self:
+        """Open the session."""
+        self._session = open_session()
+        for provider in self._providers.values():
+            if provider.exclusive:
+                queue: asyncio.Queue[str] = asyncio.Queue()
+                for url in provider.base_urls:
+                    queue.put_nowait(url)
+                self._free[provider.name] = queue
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the session; the store is its owner's to close."""
+        if self._session is not None:
+            await self._session.close()
+
+    def caller(self, scope: str = "") -> "Caller":
+        """A door to this gateway whose answers are shared, through the cache, with callers of the same scope."""
+        return Caller(self, scope)
+
+    def provider(self, name: str) -> Provider:
+        """The provider of a name.
+
+        Raises:
+            ConfigError: It was not set up for this run.
+        """
+        try:
+            return self._providers[name]
+        except KeyError:
+            raise ConfigError(f"provider '{name}' is not described", hint="describe it under `providers:`") from None
+
+    async def send(self, wire: Wire, *, scope: str, repeat: int) -> tuple[Mapping[str, Any], Call]:
+        """Answer a request from the store or from the provider.
+
+        The same request that is in flight already is waited for, not sent twice.
+        """
+        provider = wire.provider
+        key = request_key(scope, provider.identity or provider.base_urls[0], wire.path, wire.body, repeat)
+        turn = self._asked.setdefault(key, _Turn())
+        turn.waiting += 1
+        try:
+            async with turn.lock:
+                stored = self._store.get(key)
+                if stored is not None:
+                    return stored.body, self._metered(wire, stored, cached=True)
+                answer = await self._ask(wire)
+                self._store.put(key, answer)
+                return answer.body, self._metered(wire, answer, cached=False)
+        finally:
+            turn.waiting -= 1
+            if turn.waiting == 0:
+                self._asked.pop(key, None)
+
+    async def _ask(self, wire: Wire) -> StoredAnswer:
+        worst = self._prices.cost(wire.model, wire.worst, price_provider=wire.provider.price_provider)
+        if worst is None and self._budget.max_usd is not None:
+            raise ConfigError(
+                f"model '{wire.model[:80]}' has no known price, so a budget in dollars cannot be kept",
+                hint="add its price under `prices:`, in dollars per million tokens",
+            )
+
+        async def attempt() -> Exchange:
+            async with self._budget.reserve(worst or 0.0) as reservation:
+                # Until the answer tells its tokens, what was sent may be charged in full.
+                reservation.spent_usd = reservation.worst_usd
+                try:
+                    exchange = await self._exchange(wire)
+                except AttemptFailed as error:
+                    if error.kind in NEVER_CHARGED:
+                        reservation.spent_usd = 0.0
+                    raise
+                usage = read_usage(exchange.body)
+                if usage is not None:
+                    cost = self._prices.cost(wire.model, usage, price_provider=wire.provider.price_provider)
+                    reservation.spent_usd = cost or 0.0
+                self.spent_usd += reservation.spent_usd
+            if not is_complete(wire.path, exchange.body):  # charged all the same, and asked again
+                raise AttemptFailed("the answer holds no result", kind=FailureKind.INVALID_ANSWER)
+            return exchange
+
+        try:
+            exchange, attempts = await with_retries(attempt, self._policy)
+        except AttemptFailed as error:
+            self._count_failure(wire.provider.name, error)
+            raise ProviderError(f"{wire.provider.name}: {error.message}", kind=error.kind) from None
+        self._failed_in_a_row[wire.provider.name] = 0
+        return StoredAnswer(exchange.body, exchange.latency_s, self._run_id, attempts)
+
+    async def _exchange(self, wire: Wire) -> Exchange:
+        if self._session is None:
+            raise RuntimeError("the gateway is used outside its context")
+        async with self._server(wire.provider) as url:
+            return await post_json(
+                self._session,
+                url + wire.path,
+                wire.body,
+                api_key=wire.provider.api_key,
+                timeout_s=wire.provider.timeout_s,
+            )
+
+    @asynccontextmanager
+    async def _server(self, provider: Provider) -> AsyncIterator[str]:
+        """The URL to ask; for a server that answers one at a time, once it is free."""
+        queue = self._free.get(provider.name)
+        if queue is None:
+            yield provider.base_urls[0]
+            return
+        url = await queue.get()
+        try:
+            yield url
+        finally:
+            queue.put_nowait(url)
+
+    def _count_failure(self, name: str, error: AttemptFailed) -> None:
+        """Stop the run where going on is of no use.
+
+        Raises:
+            ProviderDown: The key is refused, or nothing has worked for several calls.
+        """
+        if error.kind is FailureKind.AUTHENTICATION:
+            raise ProviderDown(f"{name}: {error.message}", hint="check the key and the account") from None
+        if error.kind not in INFRASTRUCTURE_KINDS:
+            return
+        self._failed_in_a_row[name] = self._failed_in_a_row.get(name, 0) + 1
+        if self._failed_in_a_row[name] >= _GIVE_UP_AFTER:
+            raise ProviderDown(
+                f"{name}: {_GIVE_UP_AFTER} calls in a row failed, each after {self._policy.attempts} attempts;"
+                f" the last: {error.message}",
+                hint="try again when the provider works; what is finished is kept and will not be asked again",
+            ) from None
+
+    def _metered(self, wire: Wire, answer: StoredAnswer, *, cached: bool) -> Call:
+        usage = read_usage(answer.body)
+        cost = (
+            None if usage is None else self._prices.cost(wire.model, usage, price_provider=wire.provider.price_provider)
+        )
+        return Call(
+            provider=wire.provider.name,
+            model=wire.model,
+            usage=usage or Usage(),
+            cost_usd=cost,
+            latency_s=answer.latency_s,
+            cached=cached,
+            measured_in=answer.measured_in,
+            attempts=answer.attempts,
+        )
+
+
+class Caller:
+    """A `ModelCaller` whose answers belong to a scope of the cache."""
+
+    def __init__(self, gateway: Gateway, scope: str) -> None:
+        """Bind a gateway and a scope."""
+        self._gateway = gateway
+        self._scope = scope
+
+    async def chat(self, request: ChatRequest) -> ChatAnswer:
+        """Ask for one chat completion; see `ModelCaller.chat`."""
+        provider = self._gateway.provider(request.provider)
+        body: dict[str, Any] = {"model": request.model, "messages": list(request.messages), **request.params}
+        if request.response_format is not None:
+            body["response_format"] = request.response_format
+        body.update(provider.extras)
+        wire = _wire(provider, "/chat/completions", body, request.model)
+        answer, call = await self._gateway.send(wire, scope=self._scope, repeat=request.repeat)
+        return read_chat(answer, call)
+
+    async def embed(self, texts: tuple[str, ...], *, provider: str, model: str) -> EmbeddingAnswer:
+        """Ask for the embeddings of some texts; see `ModelCaller.embed`."""
+        found = self._gateway.provider(provider)
+        wire = _wire(found, "/embeddings", {"model": model, "input": list(texts)}, model)
+        answer, call = await self._gateway.send(wire, scope=self._scope, repeat=0)
+        return read_embeddings(answer, call, len(texts))
+
+
+def _wire(provider: Provider, path: str, body: Mapping[str, Any], model: str) -> Wire:
+    # The order of keys is kept, in the body and so in the cache key: the order of a schema's properties is the order
+    # in which a model fills them in.
+    encoded = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return Wire(provider, path, encoded, model, worst_usage(body, len(encoded)))

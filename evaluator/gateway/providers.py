@@ -1,0 +1,80 @@
+"""Who can be called: base URL, key and limits of every provider that a config may name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from evaluator.config.model import Config, ProviderSection
+from evaluator.errors import ConfigError
+from evaluator.records import JsonValue
+
+OPENAI_URL = "https://api.openai.com/v1"
+LOCAL = "local"
+"""The provider that is the embedded model; see `embedded/`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A model provider with an OpenAI-compatible API."""
+
+    name: str
+    base_urls: tuple[str, ...]
+    """One URL; or several equal servers, of which each is asked for one answer at a time."""
+    api_key: str | None = field(default=None, repr=False)
+    timeout_s: float = 120.0
+    price_provider: str | None = None
+    exclusive: bool = False
+    """True if a server answers one request at a time: our queue is kept out of its latency."""
+    extras: Mapping[str, JsonValue] = field(default_factory=dict)
+    """Fields added to every body."""
+    identity: str = ""
+    """What stands for the provider in the cache key; the base URL if empty."""
+
+
+def price_provider(name: str, config: Config) -> str | None:
+    """A provider's name in the price list; None lets the model's name alone find the price."""
+    section = config.providers.get(name)
+    return section.price_provider if section is not None else ("openai" if name == "openai" else None)
+
+
+def resolve_providers(names: set[str], config: Config, environ: Mapping[str, str]) -> dict[str, Provider]:
+    """Find the providers that a run needs, except the embedded model's, which is started later.
+
+    Args:
+        names: The providers named by target, judge and scorers.
+        config: For its `providers:`.
+        environ: The environment that holds the keys.
+
+    Raises:
+        ConfigError: A provider that is not described, or whose key is not in the environment.
+    """
+    found: dict[str, Provider] = {}
+    for name in sorted(names - {LOCAL}):
+        section = config.providers.get(name)
+        if section is None and name == "openai":
+            url = environ.get("OPENAI_BASE_URL") or OPENAI_URL
+            if not url.startswith(("http://", "https://")):
+                raise ConfigError(
+                    f"OPENAI_BASE_URL is {ascii(url)[:80]}, expected an address that starts with http:// or https://",
+                    hint="set it to the address up to and with /v1, or unset it",
+                )
+            section = ProviderSection(base_url=url, api_key_env="OPENAI_API_KEY", price_provider=None)
+        if section is None:
+            known = ", ".join(sorted({*config.providers, "openai", LOCAL}))
+            raise ConfigError(
+                f"provider '{name}' is not described (known: {known})",
+                hint=f"add `providers: {{{name}: {{base_url: https://..., api_key_env: NAME_OF_THE_KEY}}}}`",
+            )
+        key = environ.get(section.api_key_env, "").strip() if section.api_key_env else None
+        if section.api_key_env and not key:
+            raise ConfigError(
+                f"provider '{name}': the environment variable {section.api_key_env} is not set",
+                hint=f"export {section.api_key_env}=..., or write `provider: local` to use the embedded model",
+            )
+        found[name] = Provider(
+            name=name,
+            base_urls=(section.base_url.rstrip("/"),),
+            api_key=key,
+            timeout_s=section.timeout,
+            price_provider=price_provider(name, config),
+        )
+    return found

@@ -1,0 +1,178 @@
+"""One HTTP exchange with a provider, timed around the network alone.
+
+aiohttp rather than the official client: the same call costs 0.5 ms of CPU instead of 5 (`bench/transport.py`), and a
+client that is busy with itself reports its own queue as the provider's latency.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import aiohttp
+
+from evaluator.errors import ProviderError
+from evaluator.records import FailureKind
+
+NEVER_CHARGED = frozenset(
+    {
+        FailureKind.RATE_LIMIT,
+        FailureKind.SERVER,
+        FailureKind.AUTHENTICATION,
+        FailureKind.INVALID_REQUEST,
+        FailureKind.CONTEXT_TOO_LONG,
+    }
+)
+"""Failures that the provider told us: no answer was made."""
+MAX_ANSWER_BYTES = 32_000_000
+_TOO_LONG_CODES = ("context_length_exceeded", "string_above_max_length")
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A provider's answer to one request that it accepted."""
+
+    body: Mapping[str, Any]
+    latency_s: float
+    """From sending the request to the last byte of the answer."""
+
+
+class AttemptFailed(ProviderError):
+    """One attempt failed; whether it is worth another is up to `retry.py`."""
+
+    def __init__(self, message: str, *, kind: FailureKind, retry_after_s: float | None = None) -> None:
+        """Store how long the provider asks to wait, in seconds."""
+        super().__init__(message, kind=kind)
+        self.retry_after_s = retry_after_s
+
+
+def open_session() -> aiohttp.ClientSession:
+    """A session for all providers: no limit of its own on connections, no cookies, proxies from the environment."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=True,
+        auto_decompress=False,
+    )
+
+
+async def post_json(
+    session: aiohttp.ClientSession,
+    url: str,
+    body: bytes,
+    *,
+    api_key: str | None,
+    timeout_s: float,
+) -> Exchange:
+    """Send one JSON body and read the whole answer.
+
+    Redirects are not followed: they would carry the key elsewhere.
+
+    Raises:
+        AttemptFailed: Anything but an accepted request with a JSON object as its answer.
+    """
+    # Uncompressed: a few kilobytes must not become gigabytes here.
+    headers = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"}
+    if api_key:
+        headers["Authorization"] = f"Bearer {api_key}"
+    started = time.perf_counter()
+    try:
+        async with session.post(
+            url,
+            data=body,
+            headers=headers,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(timeout_s, 30.0)),
+        ) as response:
+            content = await _read(response)
+            latency = time.perf_counter() - started
+            status, answer_headers = response.status, response.headers
+    except TimeoutError:
+        raise AttemptFailed(f"no answer within {timeout_s:g} s", kind=FailureKind.TIMEOUT) from None
+    except (aiohttp.ClientError, OSError) as error:
+        said = _redact(str(error) or type(error).__name__, api_key)
+        raise AttemptFailed(f"the connection failed: {said}", kind=FailureKind.NETWORK) from None
+    if status != 200:
+        message = _message(content, status, api_key)
+        raise AttemptFailed(
+            f"HTTP {status}: {message}", kind=_kind(status, content), retry_after_s=_retry_after(answer_headers)
+        )
+    try:
+        parsed = json.loads(content)
+    except (ValueError, RecursionError):
+        raise AttemptFailed(f"the answer is not JSON ({len(content)} bytes)", kind=FailureKind.INVALID_ANSWER) from None
+    if not isinstance(parsed, dict):
+        raise AttemptFailed("the answer is not a JSON object", kind=FailureKind.INVALID_ANSWER)
+    return Exchange(parsed, latency)
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    chunks, size = [], 0
+    async for chunk in response.content.iter_any():
+        size += len(chunk)
+        if size > MAX_ANSWER_BYTES:
+            raise AttemptFailed(
+                f"the answer is larger than {MAX_ANSWER_BYTES // 1_000_000} MB", kind=FailureKind.INVALID_ANSWER
+            )
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _error_of(content: bytes) -> Mapping[str, Any]:
+    try:
+        parsed = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    error = parsed.get("error") if isinstance(parsed, dict) else None
+    if isinstance(error, dict):
+        return error
+    return {"message": error} if isinstance(error, str) else {}
+
+
+def _message(content: bytes, status: int, api_key: str | None) -> str:
+    """What the provider said, on one line, the key struck out before anything is cut."""
+    said = _error_of(content).get("message")
+    if not isinstance(said, str) or not said:
+        said = content[:10_000].decode("utf-8", "replace") or f"status {status} without a message"
+    return " ".join(_redact(said, api_key).split())[:500]
+
+
+def _redact(text: str, api_key: str | None) -> str:
+    return text.replace(api_key, "***") if api_key else text
+
+
+def _kind(status: int, content: bytes) -> FailureKind:
+    error = _error_of(content)
+    code = str(error.get("code") or error.get("type") or "")
+    if code == "insufficient_quota":
+        return FailureKind.AUTHENTICATION  # the account is empty: waiting does not help
+    if code in _TOO_LONG_CODES or "exceed_context" in code:
+        return FailureKind.CONTEXT_TOO_LONG
+    if code in ("content_filter", "content_policy_violation"):
+        return FailureKind.REFUSED
+    by_status = {
+        401: FailureKind.AUTHENTICATION,
+        403: FailureKind.AUTHENTICATION,
+        408: FailureKind.TIMEOUT,
+        409: FailureKind.SERVER,
+        425: FailureKind.SERVER,
+        429: FailureKind.RATE_LIMIT,
+    }
+    return by_status.get(status, FailureKind.SERVER if status >= 500 else FailureKind.INVALID_REQUEST)
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    milliseconds = headers.get("retry-after-ms")
+    value = headers.get("Retry-After")
+    try:
+        if milliseconds:
+            return max(0.0, float(milliseconds) / 1000)
+        if value and value.strip().isdigit():
+            return float(value)
+        if value:
+            return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, TypeError):
+        return None
+    return None
