@@ -1,0 +1,1 @@
+"""Scorers that compare an answer with a text, a pattern or a number."""
