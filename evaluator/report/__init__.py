@@ -1,0 +1,1 @@
+"""Reports: one result document, rendered as Markdown, HTML, JUnit XML and terminal text. Decides nothing."""

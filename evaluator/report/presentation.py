@@ -1,0 +1,200 @@
+"""What every rendering says in the same words: states, headline, scope, what could be seen, a case's scores.
+
+Plain text, not yet escaped: the renderings pass it through their own filter.
+"""
+
+from evaluator.report import wording
+from evaluator.report.document import ResultDocument
+from evaluator.report.document_parts import Answer, CasePart, MetricRow, ObjectivePart, RefInfo, State, Unit
+from evaluator.report.escape import one_line
+
+ICONS: dict[State, str] = {"pass": "✅", "fail": "❌", "inconclusive": "⚠️", "error": "🛑"}
+WORDS: dict[State, str] = {"pass": "Pass", "fail": "Fail", "inconclusive": "Inconclusive", "error": "Error"}
+CHANGES = {
+    "failed": "failed",
+    "regressed": "regressed",
+    "improved": "improved",
+    "changed": "answer changed",
+    "same": "same",
+    "added": "new case",
+    "removed": "not run at head",
+}
+SHORT_SHA = 8
+NAME = 80
+"""Characters of a metric's name in a sentence."""
+MEASURED_APART: tuple[Unit, ...] = ("usd", "seconds")
+"""Units of score columns that an answer shows as its latency and cost already."""
+
+
+def ref_text(ref: RefInfo | None, fallback: str) -> str:
+    """Name a ref: its label, short hash, and whether uncommitted work was run."""
+    if ref is None:
+        return fallback
+    words = [ref.label or ref.ref or fallback]
+    if ref.sha:
+        words.append(ref.sha[:SHORT_SHA])
+    if ref.dirty:
+        words.append("(with uncommitted work)")
+    return " ".join(words)
+
+
+def scope(document: ResultDocument) -> list[str]:
+    """Say how much was run: cases, repeats, spend, time."""
+    told = [wording.count(document.dataset.cases if document.dataset else document.cases_total, "case")]
+    if document.repeats > 1:
+        told.append(wording.count(document.repeats, "repeat"))
+    spend = document.spend
+    if spend.total_usd is not None and (spend.calls or spend.total_usd):
+        told.append(f"{wording.money(spend.total_usd)}{_spend_note(document)}")
+    if document.duration_s > 0:
+        told.append(wording.duration(document.duration_s))
+    return told
+
+
+def _spend_note(document: ResultDocument) -> str:
+    spend = document.spend
+    notes = []
+    if spend.evaluation_usd:
+        notes.append(f"{wording.money(spend.evaluation_usd)} of it judging")
+    if spend.cached_calls and spend.real_usd is not None:
+        notes.append(f"{wording.money(spend.real_usd)} really spent, the rest cached")
+    if spend.unpriced_calls:
+        notes.append(f"{wording.count(spend.unpriced_calls, 'call')} without a known price")
+    return f" ({'; '.join(notes)})" if notes else ""
+
+
+def state_word(row: ObjectivePart) -> str:
+    """An objective's state as the table shows it; a pass that the evidence hardly carries says so."""
+    weak = row.state == "pass" and any("a weak pass" in bound.reason for bound in row.bounds)
+    return "weak pass" if weak else row.state
+
+
+def warnings(document: ResultDocument) -> list[str]:
+    """Give all warnings and notes, each once; what several objectives share is told once with their names."""
+    shared: dict[str, list[str]] = {}
+    for row in document.verdict.objectives:
+        for warning in dict.fromkeys(row.warnings):
+            shared.setdefault(warning, []).append(one_line(row.name, NAME))
+    everyone = len(document.verdict.objectives)
+    told = [*document.verdict.warnings]
+    for warning, names in shared.items():
+        told.append(warning if len(names) == everyone > 1 else f"{', '.join(names)}: {warning}")
+    return list(dict.fromkeys([*told, *document.notes]))
+
+
+def sight(document: ResultDocument) -> str:
+    """Say what the gate could have seen; empty if nobody computed it."""
+    seen = [
+        f"{row.name} {wording.detectable(row.detectable, higher_is_better=row.higher_is_better)} or more"
+        for row in document.verdict.objectives
+        if row.detectable is not None
+    ]
+    if not seen:
+        return ""
+    cases = max((row.pairs for row in document.verdict.objectives), default=0)
+    run = f"With {wording.count(cases, 'case')} and this noise"
+    return f"{run}, the gate sees these 80% of the time: {'; '.join(seen)}."
+
+
+def confidences(document: ResultDocument) -> str:
+    """Say which confidence the intervals have, e.g. `95%`; empty if there is none."""
+    found = {f"{row.interval.confidence * 100:g}%" for row in document.verdict.objectives if row.interval is not None}
+    return " and ".join(sorted(found))
+
+
+def bounds_text(row: ObjectivePart, *, icons: bool = True) -> str:
+    """Write an objective's bounds; where they differ in state, each with its own."""
+    mixed = icons and len({bound.state for bound in row.bounds}) > 1
+    told = [wording.bound(bound, row.unit) + (f" {ICONS[bound.state]}" if mixed else "") for bound in row.bounds]
+    return " · ".join(told) or wording.DASH
+
+
+def units(document: ResultDocument) -> dict[str, Unit]:
+    """Give the unit of each metric and score column that the document knows."""
+    rows: list[MetricRow] = [*document.verdict.objectives, *document.other_metrics]
+    return {row.name: row.unit for row in rows} | {spread.metric: spread.unit for spread in document.distributions}
+
+
+def score(number: float | None, unit: Unit = "score") -> str:
+    """Write one case's score: `1`, `0.67`, `4.5`; a share stays 0 to 1, for one case is no percentage."""
+    if number is None:
+        return wording.DASH
+    if unit in ("score", "share", "count"):
+        text = f"{number:.2f}".rstrip("0").rstrip(".")
+        return (wording.MINUS + text[1:]) if text.startswith("-") and text != "-0" else text.removeprefix("-")
+    return wording.value(number, unit)
+
+
+def score_names(case: CasePart, known: dict[str, Unit]) -> list[str]:
+    """List the score columns of a case in order, without those that its latency and cost say already."""
+    names: dict[str, None] = {}
+    for answer in (case.base, case.head):
+        names.update(dict.fromkeys(answer.scores if answer else ()))
+    return [name for name in names if known.get(name, "score") not in MEASURED_APART]
+
+
+def score_changes(case: CasePart, known: dict[str, Unit], limit: int = 3) -> list[str]:
+    """List the scores that differ between base and head: `judge 5 → 2`."""
+    if case.base is None or case.head is None:
+        return []
+    told = []
+    for name in score_names(case, known):
+        unit = known.get(name, "score")
+        before, after = score(case.base.scores.get(name), unit), score(case.head.scores.get(name), unit)
+        if before != after:
+            told.append(f"{name} {before} → {after}")
+    return told[:limit]
+
+
+def change_text(case: CasePart, known: dict[str, Unit]) -> str:
+    """Say what happened to a case: its failure, the scores that moved, or the kind of change."""
+    if case.change == "failed" and case.head and case.head.failure:
+        return f"failed: {case.head.failure.kind}"
+    if case.change == "failed" and case.head:
+        return f"failed in {case.head.failed_repeats} of {case.head.repeats} repeats"
+    return ", ".join(score_changes(case, known)) or CHANGES[case.change]
+
+
+def answer_text(answer: Answer | None) -> str:
+    """Write an answer as text: what it said, else its JSON, else its tool calls, else its failure."""
+    import json
+
+    if answer is None:
+        return "(not run)"
+    if answer.failure is not None:
+        return f"(failed: {answer.failure.kind}) {answer.failure.message}".rstrip()
+    parts = [answer.text] if answer.text else []
+    if not parts and answer.data is not None:
+        parts.append(json.dumps(answer.data, ensure_ascii=False, indent=1))
+    for call in answer.tool_calls:
+        parts.append(f"{call.name}({'' if call.arguments is None else as_text(call.arguments)})")
+    return "\n".join(parts) or "(empty answer)"
+
+
+def as_text(value: object) -> str:
+    """Write a case's input or expected value: a string as it is, anything else as JSON."""
+    import json
+
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict) and len(value) == 1 and isinstance(only := next(iter(value.values())), str):
+        return only
+    return json.dumps(value, ensure_ascii=False)
+
+
+def counts(document: ResultDocument) -> dict[str, int]:
+    """Count the cases in the document by what happened to them."""
+    found: dict[str, int] = {}
+    for case in document.cases:
+        found[case.change] = found.get(case.change, 0) + 1
+    return found
+
+
+def shown_note(document: ResultDocument) -> str:
+    """Say that not all cases are in the document; empty if they are."""
+    if document.cases_shown >= document.cases_total:
+        return ""
+    return (
+        f"The {document.cases_shown:,} cases that changed most are here, of {document.cases_total:,}; "
+        "all of them count in the figures above."
+    )

@@ -1,0 +1,109 @@
+"""The verdict and its table for a terminal or a build log. Returns text; whoever prints it decides where."""
+
+from typing import TYPE_CHECKING
+
+from evaluator.report import presentation, wording
+from evaluator.report.document import ResultDocument
+from evaluator.report.document_parts import MetricRow, ObjectivePart, State
+from evaluator.report.escape import shorten, terminal
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+COLOURS: dict[State, str] = {"pass": "green", "fail": "red", "inconclusive": "yellow", "error": "magenta"}
+_CASES = 5
+_TEXT = 160
+
+
+def terminal_report(document: ResultDocument, *, colour: bool = False, width: int = 110) -> str:
+    """Render verdict, table and worst cases.
+
+    Args:
+        document: The result.
+        colour: Write ANSI colours; for a terminal that wants them.
+        width: Columns of the terminal. Longer cells wrap, nothing is cut.
+    """
+    from io import StringIO
+
+    from rich.console import Console
+    from rich.text import Text
+
+    out = StringIO()
+    console = Console(
+        file=out, width=width, force_terminal=colour, color_system="standard" if colour else None,
+        no_color=not colour, highlight=False, markup=False, emoji=False, legacy_windows=False,
+    )  # fmt: skip
+    verdict = document.verdict
+    headline = Text(presentation.WORDS[verdict.state], style=f"bold {COLOURS[verdict.state]}")
+    if verdict.reason:
+        headline.append(f": {terminal(verdict.reason)}", style="not bold default")
+    console.print(headline)
+    refs = presentation.ref_text(document.head, "head")
+    if document.base:
+        refs = f"{presentation.ref_text(document.base, 'base')} → {refs}"
+    console.print(terminal(" · ".join([refs, *presentation.scope(document)])), style="dim")
+    console.print()
+    console.print(_table(document))
+    told = [f"{row.name}: {row.reason}" for row in verdict.objectives if row.state != "pass" and row.reason]
+    told += presentation.warnings(document)
+    sight = presentation.sight(document)
+    if told or sight:
+        console.print()
+    for line in told:
+        console.print(f"- {terminal(line)}")
+    if sight:
+        console.print(terminal(sight), style="dim")
+    for change in document.policy_changes:
+        console.print(terminal(f"- {change.path}: {change.what}" + (f" ({change.effect})" if change.effect else "")))
+    _print_cases(console, document)
+    return "".join(_harmless(line) for line in out.getvalue().splitlines(keepends=True))
+
+
+def _table(document: ResultDocument) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    compared = document.base is not None
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("metric", *(("base", "head", "change") if compared else ("value",)), "bound", "verdict"):
+        table.add_column(name, justify="right" if name in ("base", "head", "value") else "left")
+    rows: list[MetricRow] = [*document.verdict.objectives, *document.other_metrics]
+    for row in rows:
+        cells = [Text(terminal(row.name))]
+        if compared:
+            cells.append(Text(wording.value(row.base, row.unit)))
+        cells.append(Text(wording.value(row.head, row.unit)))
+        if compared:
+            cells.append(Text(wording.change(row)))
+        if isinstance(row, ObjectivePart):
+            cells += [
+                Text(presentation.bounds_text(row, icons=False)),
+                Text(presentation.state_word(row), style=COLOURS[row.state]),
+            ]
+        table.add_row(*cells)
+    return table
+
+
+def _print_cases(console: "Console", document: ResultDocument) -> None:
+    worst = [case for case in document.cases if case.change in ("failed", "regressed")]
+    if not worst:
+        return
+    known = presentation.units(document)
+    console.print()
+    console.print(f"Got worse: {wording.count(len(worst), 'case')}. The worst:", style="bold")
+    for case in worst[:_CASES]:
+        console.print(terminal(f"  {case.id}  {presentation.change_text(case, known)}"))
+        for label, answer in (("base", case.base), ("head", case.head)):
+            if answer is not None:
+                console.print(
+                    f"    {label}: " + shorten(terminal(presentation.answer_text(answer)), _TEXT), style="dim"
+                )
+
+
+def _harmless(line: str) -> str:
+    # Wrapping can put a `::` at the start of a line where the filter of the single text could not see it.
+    start = len(line) - len(line.lstrip())
+    if line[start:].startswith("::"):
+        line = f"{line[:start]}\\{line[start:]}"
+    return line.replace("##[", "#\\#[")
