@@ -1,0 +1,1 @@
+"""Runs the cases of both refs and keeps the journal."""

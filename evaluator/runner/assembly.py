@@ -1,0 +1,271 @@
+"""Puts the result document together from a finished run: journal, numbers and verdict in, one document out."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluator.gate import describe, detectable_changes
+from evaluator.records import SIDES, Case, Metric, MetricKind, ObjectiveResult, Side, Verdict
+from evaluator.report.build import from_verdict, slice_part, spend_part
+from evaluator.report.build_cases import CaseSelection, Observed, distribution, select_cases
+from evaluator.report.build_labels import label_table
+from evaluator.report.document import ResultDocument
+from evaluator.report.document_parts import (
+    ConfigInfo,
+    DatasetInfo,
+    Distribution,
+    LabelTable,
+    PolicyChange,
+    RefInfo,
+    SlicePart,
+)
+from evaluator.runner.journal import Journal
+from evaluator.runner.policy import GoldenSet, Policy
+from evaluator.runner.setup import Prepared
+from evaluator.runner.table import Table
+from evaluator.source.worktrees import Checkout
+
+_SMALLEST_SLICE = 10
+_MOST_SLICES = 20
+_SAID = 300
+"""Characters of a failure's message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much of the golden set it took."""
+
+    cases: int
+    """Cases that the verdict rests on."""
+    of: int
+    """Cases there are."""
+    repeats: int
+    """Complete repeats of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What is known of a run beside its numbers."""
+
+    version: str
+    created_at: str
+    duration_s: float
+    base: Checkout | None
+    head: Checkout
+    effort: Effort
+    rerun: str
+    notes: tuple[str, ...]
+
+
+def build_document(
+    facts: RunFacts,
+    policy: Policy,
+    golden: GoldenSet,
+    ready: Prepared,
+    journal: Journal,
+    table: Table,
+    verdict: Verdict,
+) -> ResultDocument:
+    """The result document of a run of one or two refs."""
+    config = policy.loaded.config
+    bound = {objective.metric.source for objective in ready.objectives}
+    others = [
+        metric
+        for metric in ready.metrics
+        if metric.name not in verdict.objectives and metric.source in table.columns["head"]
+    ]
+    # Of the many latencies and token counts only those that tell something new are worth a row.
+    others = [metric for metric in others if metric.source not in bound or metric.kind is not MetricKind.QUANTILE]
+    return from_verdict(
+        verdict,
+        version=facts.version,
+        kind="gate" if facts.base else "run",
+        created_at=facts.created_at,
+        duration_s=facts.duration_s,
+        base=_ref(facts.base) if facts.base else None,
+        head=_ref(facts.head),
+        config=ConfigInfo(path=policy.loaded.name, source=policy.side, digest=policy.loaded.digest),
+        dataset=DatasetInfo(
+            path=config.dataset.path, digest=golden.digest, cases=len(golden.gated), tags=_tags(golden.cases)
+        ),
+        repeats=facts.effort.repeats,
+        detectable=_detectable(verdict, table, facts.effort, config.max_repeats),
+        other_metrics=_described(others, table),
+        slices=_slices(golden, ready.metrics, table),
+        label_tables=_label_tables(ready.metrics, golden, journal, facts.base is not None),
+        distributions=_distributions(ready.metrics, table),
+        spend=spend_part(_everything(journal, golden, config.max_repeats)),
+        cases=_cases(golden, journal, ready.metrics, config.max_repeats, compared=facts.base is not None),
+        policy_changes=[
+            PolicyChange(path=change.path, what=change.what, effect=change.effect)
+            for change in (*policy.changes, *golden.changes)
+        ],
+        notes=_notes(facts, policy, table, verdict, journal),
+        rerun=facts.rerun,
+    )
+
+
+def _detectable(verdict: Verdict, table: Table, effort: Effort, max_repeats: int) -> dict[str, float | None]:
+    """What the gate could have seen; not told where base and head gave the same values, which shows no noise."""
+    base, head = table.columns.get("base"), table.columns["head"]
+    found = detectable_changes(verdict, base, head, clusters=table.clusters, cases=effort.of, max_repeats=max_repeats)
+    for name, result in verdict.objectives.items():
+        column = result.objective.metric.source
+        if base is not None and column in base and np.array_equal(base[column], head[column], equal_nan=True):
+            found[name] = None
+    return found
+
+
+def _notes(facts: RunFacts, policy: Policy, table: Table, verdict: Verdict, journal: Journal) -> list[str]:
+    notes = list(facts.notes)
+    if facts.effort.cases < facts.effort.of:
+        notes.append(f"{facts.effort.cases} of {facts.effort.of} cases were enough to decide every objective")
+    if facts.base is not None and policy.side == "head":
+        notes.append("base has no config file, so head's rules were used; from the next change on base's rule")
+    notes += _nothing_to_lose(verdict)
+    notes += _commonest_failures(journal, table)
+    if table.incomparable_latencies:
+        notes.append(
+            f"{table.incomparable_latencies} pairs of latencies were measured in different runs and are not compared"
+        )
+    return notes
+
+
+def _nothing_to_lose(verdict: Verdict) -> list[str]:
+    """A metric at the worst end on both sides cannot fall: its pass says nothing."""
+    stuck = [
+        name
+        for name, result in verdict.objectives.items()
+        if result.objective.metric.higher_is_better
+        and result.base is not None
+        and result.base == result.head == (result.objective.metric.low or 0.0)
+    ]
+    if not stuck:
+        return []
+    return [f"{', '.join(stuck)}: at the lowest possible value on both sides, so no drop could be seen"]
+
+
+def _commonest_failures(journal: Journal, table: Table) -> list[str]:
+    """What most failed answers and scores of a side say, with their number."""
+    said: dict[Side, Counter[str]] = {side: Counter() for side in table.columns}
+    for _, side, _, output in journal.all_outputs():
+        if output.failure is not None and side in said:
+            said[side][f"{output.failure.kind.value}: {output.failure.message[:_SAID]}"] += 1
+    for _, side, _, score in journal.all_scores():
+        if score.failure is not None and side in said:
+            said[side][f"scorer {score.scorer}: {score.failure.message[:_SAID]}"] += 1
+    return [
+        f"{side}: {sum(counts.values())} answers or scores failed, most often ({counts.most_common(1)[0][1]} times)"
+        f" {counts.most_common(1)[0][0]}"
+        for side, counts in said.items()
+        if counts
+    ]
+
+
+def _ref(checkout: Checkout) -> RefInfo:
+    return RefInfo(
+        label=checkout.ref, ref=checkout.ref, sha=checkout.sha, subject=checkout.subject, dirty=checkout.dirty
+    )
+
+
+def _tags(cases: Sequence[Case]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for case in cases:
+        for tag in case.tags:
+            counts[tag] = counts.get(tag, 0) + 1
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _described(metrics: Sequence[Metric], table: Table) -> list[ObjectiveResult]:
+    return describe(metrics, table.columns.get("base"), table.columns["head"], clusters=table.clusters)
+
+
+def _slices(golden: GoldenSet, metrics: Sequence[Metric], table: Table) -> list[SlicePart]:
+    """Quality metrics of each tag with enough cases; exploratory, never gated."""
+    quality = [metric for metric in metrics if metric.unit in ("score", "share") and metric.name != "error_rate"]
+    tags_of = {case.id: case.tags for case in golden.cases}
+    parts: list[SlicePart] = []
+    for tag, _ in list(_tags([case for case in golden.cases if case.id in golden.gated]).items()):
+        rows = [index for index, case_id in enumerate(table.case_ids) if tag in tags_of[case_id]]
+        if len(rows) < _SMALLEST_SLICE or len(rows) == len(table.case_ids) or len(parts) >= _MOST_SLICES:
+            continue
+        sides = {
+            side: {name: values[rows] for name, values in columns.items()} for side, columns in table.columns.items()
+        }
+        clusters = table.clusters[rows] if table.clusters is not None else None
+        found = describe(quality, sides.get("base"), sides["head"], clusters=clusters)
+        parts.append(slice_part(tag, len(rows), found))
+    return parts
+
+
+def _label_tables(metrics: Sequence[Metric], golden: GoldenSet, journal: Journal, compared: bool) -> list[LabelTable]:
+    scorers = dict.fromkeys(
+        metric.source.removesuffix("_label") for metric in metrics if metric.kind is MetricKind.LABELS
+    )
+    tables = []
+    for name in scorers:
+        pairs: dict[Side, list[tuple[str, str]]] = {"base": [], "head": []}
+        for case_id, side, _, score in journal.all_scores():
+            if score.scorer == name and score.labels is not None and case_id in golden.gated:
+                pairs[side].append(score.labels)
+        tables.append(label_table(name, pairs["base"] if compared else None, pairs["head"]))
+    return tables
+
+
+def _distributions(metrics: Sequence[Metric], table: Table) -> list[Distribution]:
+    import numpy as np
+
+    found, seen = [], set()
+    for metric in metrics:
+        if metric.source in seen or metric.source not in table.columns["head"] or metric.name == "error_rate":
+            continue
+        seen.add(metric.source)
+        by_side: dict[Side, dict[str, float]] = {}
+        for side, columns in table.columns.items():
+            values = columns[metric.source]
+            present = ~np.isnan(values)
+            totals = np.where(present, values, 0.0).sum(axis=1)
+            counts = present.sum(axis=1)
+            by_side[side] = {
+                case_id: float(total / count)
+                for case_id, total, count in zip(table.case_ids, totals, counts, strict=True)
+                if count
+            }
+        part = distribution(metric, by_side.get("base"), by_side["head"])
+        if part is not None:
+            found.append(part)
+    return found
+
+
+def _everything(journal: Journal, golden: GoldenSet, repeats: int) -> Iterator[Observed]:
+    """Every answer of the run with its scores, one at a time: what the journal holds was paid for, now or before."""
+    for case in golden.cases:
+        for side in SIDES:
+            yield from _observed(journal, case.id, side, repeats)
+
+
+def _cases(
+    golden: GoldenSet, journal: Journal, metrics: Sequence[Metric], repeats: int, *, compared: bool
+) -> CaseSelection:
+    def observed(side: Side) -> dict[str, list[Observed]]:
+        return {case.id: list(_observed(journal, case.id, side, repeats)) for case in golden.cases}
+
+    base, head = observed("base") if compared else None, observed("head")
+    # A run that stopped early has not asked every case.
+    asked = [case for case in golden.cases if head[case.id] or (base and base[case.id])]
+    return select_cases(
+        asked,
+        base,
+        head,
+        metrics,
+        gated=golden.gated,
+    )
+
+
+def _observed(journal: Journal, case_id: str, side: Side, repeats: int) -> Iterator[Observed]:
+    for repeat in range(repeats):
+        output = journal.output(case_id, side, repeat)
+        if output is not None:
+            yield Observed(output, tuple(journal.scores(case_id, side, repeat).values()))

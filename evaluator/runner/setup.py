@@ -1,0 +1,178 @@
+"""Sets up what a run needs from its config: gateway, targets, scorers, metrics and objectives."""
+
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from evaluator.config.loading import LoadedConfig
+from evaluator.config.model import Config
+from evaluator.config.objectives import bind_objectives
+from evaluator.config.scorers import JudgeOptions, SimilarityOptions
+from evaluator.errors import ConfigError
+from evaluator.gateway.budget import Budget
+from evaluator.gateway.cache import AnswerStore
+from evaluator.gateway.gateway import Gateway
+from evaluator.gateway.prices import Prices
+from evaluator.gateway.providers import LOCAL, Provider, price_provider, resolve_providers
+from evaluator.records import Case, Metric, Objective, Side
+from evaluator.runner.scorers import dataset_labels, make_scorers, require_expected
+from evaluator.runner.targets import make_target, models_asked
+from evaluator.scoring.builtin import BUILTIN_METRICS
+from evaluator.scoring.interface import Scorer
+from evaluator.target.interface import Target
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What is to be run, and where."""
+
+    loaded: LoadedConfig
+    policy_root: Path
+    """Checkout that config, rubric, schemas and the user's scorers come from: base's."""
+    roots: Mapping[Side, Path]
+    """Checkout of each side that is run."""
+    cases: Sequence[Case]
+    """Base's cases: what they expect are the labels."""
+    run_id: str
+    spent_usd: float
+    """What this run has spent in earlier processes, and its calls: the budget goes on from there."""
+    calls_made: int
+    cache_scope: str
+    """Runs of one scope share cached answers; a scope of its own shares none."""
+    environ: Mapping[str, str]
+    home: Path
+    scratch: Path
+    """A private folder that goes with the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Everything that is started for a run."""
+
+    gateway: Gateway
+    targets: Mapping[Side, Target]
+    scorers: Sequence[Scorer]
+    metrics: Sequence[Metric]
+    objectives: Sequence[Objective]
+    concurrency: int
+    warnings: tuple[str, ...]
+
+
+@asynccontextmanager
+async def prepared(request: RunRequest) -> AsyncIterator[Prepared]:
+    """Start all that a run needs and stop it afterwards.
+
+    Raises:
+        EvalGateError: Anything that cannot be set up; found before the first case is run.
+    """
+    config = request.loaded.config
+    names = provider_names(request.loaded)
+    warnings = []
+    if config.judge is not None and config.judge.provider == LOCAL:
+        warnings.append(
+            "the judge is the embedded model, which is too small to judge (it prefers the first of two answers 34"
+            " times in 40); use it to try things out, not to gate"
+        )
+    async with AsyncExitStack() as stack:
+        providers = dict(resolve_providers(names, config, request.environ))
+        workers = config.concurrency
+        if LOCAL in names:
+            count = max(1, min(config.concurrency, os.cpu_count() or 1))
+            providers[LOCAL] = await _start_local(stack, count)
+            workers = min(workers, count) if config.target.provider == LOCAL else workers
+        prices = Prices(config.prices)
+        require_prices(request.loaded, request.roots, prices)
+        store = AnswerStore(request.home / "answers-2.sqlite")
+        stack.callback(store.close)
+        gateway = await stack.enter_async_context(
+            Gateway(
+                providers,
+                store=store,
+                prices=prices,
+                budget=Budget(
+                    config.budget.max_usd,
+                    config.budget.max_calls,
+                    spent_usd=request.spent_usd,
+                    calls=request.calls_made,
+                ),
+                run_id=request.run_id,
+            )
+        )
+        require_expected(request.loaded, request.cases)
+        labels = dataset_labels(config.scorers, request.cases)
+        scorers = make_scorers(
+            request.loaded, request.policy_root, gateway.caller(request.cache_scope), labels,
+            environ=request.environ, scratch=request.scratch,
+        )  # fmt: skip
+        metrics = [metric for scorer in scorers for metric in scorer.metrics] + list(BUILTIN_METRICS)
+        objectives = bind_objectives(config.objectives, request.loaded.where, metrics)
+        targets: dict[Side, Target] = {}
+        for side, root in request.roots.items():
+            targets[side] = make_target(
+                side, root, request.loaded, gateway.caller(request.cache_scope),
+                environ=request.environ, scratch=request.scratch, slots=workers,
+            )  # fmt: skip
+        parts: list[Scorer | Target] = [*scorers, *targets.values()]
+        for part in parts:
+            stack.push_async_callback(part.close)
+            await part.start()
+        yield Prepared(gateway, targets, scorers, metrics, objectives, workers, tuple(warnings))
+
+
+async def _start_local(stack: AsyncExitStack, count: int) -> Provider:
+    from evaluator.gateway.embedded import (
+        REQUEST_EXTRAS,
+        WEIGHTS_SHA256,
+        embedded_servers,
+    )
+
+    urls = await stack.enter_async_context(embedded_servers(count))
+    return Provider(
+        name=LOCAL,
+        base_urls=tuple(urls),
+        exclusive=True,
+        extras=REQUEST_EXTRAS,
+        identity=f"embedded:{WEIGHTS_SHA256}",
+    )
+
+
+def scorer_models(config: Config) -> list[tuple[str, str]]:
+    """(provider, model) of every model that the scorers ask."""
+    found = []
+    for options in config.scorers:
+        if isinstance(options, SimilarityOptions):
+            found.append((options.provider, options.model))
+        elif isinstance(options, JudgeOptions):
+            provider = options.provider or (config.judge.provider if config.judge else "openai")
+            found.append((provider, options.model or (config.judge.model if config.judge else "")))
+    return [(provider, model) for provider, model in dict.fromkeys(found) if model]
+
+
+def provider_names(loaded: LoadedConfig) -> set[str]:
+    """Names of all providers that a config makes us call."""
+    target = loaded.config.target
+    asked = {target.provider} if target.prompt is not None else set()
+    return asked | {provider for provider, _ in scorer_models(loaded.config)}
+
+
+def require_prices(loaded: LoadedConfig, roots: Mapping[Side, Path], prices: Prices) -> None:
+    """See that every model whose cost is bounded, by an objective or the budget, has a price.
+
+    Raises:
+        ConfigError: A model without one, with the line of the bound.
+    """
+    config = loaded.config
+    bound = next((key for key in config.objectives if key.startswith("cost")), None)
+    if bound is None and config.budget.max_usd is None:
+        return
+    # An objective bounds what the app costs; the budget bounds the judges too.
+    asked = models_asked(loaded, roots) + (scorer_models(config) if config.budget.max_usd is not None else [])
+    for name, model in asked:
+        if not prices.known(model, price_provider=price_provider(name, config)):
+            where = loaded.where("objectives", bound) if bound else loaded.where("budget", "max_usd")
+            raise ConfigError(
+                f"{where}: model '{model[:80]}' has no known price, so its cost cannot be bounded",
+                hint=f"add `prices: {{{model[:80]}: {{input: $0.25, output: $2.00}}}}`, in dollars per million tokens",
+            )

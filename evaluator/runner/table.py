@@ -1,0 +1,121 @@
+"""From the journal to the numbers: one array a metric column and side, `(cases, repeats)`, NaN where nothing counts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluator.records import INFRASTRUCTURE_KINDS, SIDES, Case, Metric, Side
+from evaluator.runner.journal import Journal
+from evaluator.runner.work import answer_values
+from evaluator.scoring.interface import Scorer
+
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """All numbers of a run."""
+
+    case_ids: tuple[str, ...]
+    columns: Mapping[Side, Mapping[str, Values]]
+    """By side, then by column (`Metric.source`): floats of shape (cases, repeats)."""
+    clusters: npt.NDArray[np.int64] | None
+    """Cluster of each case, shape (cases,); None if all stand alone."""
+    outages: Mapping[Side, int]
+    """Answers that are missing for reasons outside the app, or that a scorer failed on."""
+    incomparable_latencies: int
+    """Pairs whose latencies were measured in different runs, so that base's is left out."""
+    first_outage: str = ""
+    """What the first of them said; untrusted."""
+
+
+def read_table(
+    journal: Journal, cases: Sequence[Case], metrics: Sequence[Metric], scorers: Sequence[Scorer], *, repeats: int,
+    sides: Sequence[Side] = SIDES,
+) -> Table:  # fmt: skip
+    """Read all of a journal into arrays; memory is 8 bytes a value.
+
+    Args:
+        journal: The run.
+        cases: In the order wanted.
+        metrics: What is measured; says which columns there are.
+        scorers: Who made the scores.
+        repeats: Repeats a case.
+        sides: The sides that were run.
+    """
+    index = {case.id: position for position, case in enumerate(cases)}
+    names = sorted({metric.source for metric in metrics})
+    shape = (len(cases), repeats)
+    columns = {side: {name: np.full(shape, np.nan) for name in names} for side in sides}
+    outages: dict[Side, set[tuple[int, int]]] = {side: set() for side in sides}
+    said: list[str] = []
+
+    measured: dict[Side, dict[tuple[int, int], str]] = {side: {} for side in sides}
+    for case_id, side, repeat, output in journal.all_outputs():
+        place = _place(index, case_id, side, repeat, shape, sides)
+        if place is None:
+            continue
+        _fill(columns[side], answer_values(cases[place[0]], output, scorers), place)
+        if output.failure is not None:
+            if output.failure.kind in INFRASTRUCTURE_KINDS:
+                outages[side].add(place)
+                said.append(output.failure.message) if not said else None
+            continue
+        measured[side][place] = output.measured_in
+    for case_id, side, repeat, score in journal.all_scores():
+        place = _place(index, case_id, side, repeat, shape, sides)
+        if place is None:
+            continue
+        if score.failure is not None:
+            # A scorer that fails is no fault of the app, whatever its reason.
+            columns[side]["error_rate"][place] = 1.0
+            outages[side].add(place)
+            said.append(f"scorer {score.scorer}: {score.failure.message}") if not said else None
+            continue
+        _fill(columns[side], score.values, place)
+    dropped = _drop_incomparable(columns, measured) if len(sides) > 1 else 0
+    return Table(
+        tuple(case.id for case in cases),
+        columns,
+        cluster_numbers(cases),
+        {side: len(at) for side, at in outages.items()},
+        dropped,
+        said[0] if said else "",
+    )
+
+
+def _place(
+    index: Mapping[str, int], case_id: str, side: Side, repeat: int, shape: tuple[int, int], sides: Sequence[Side]
+) -> tuple[int, int] | None:
+    position = index.get(case_id)
+    return None if position is None or repeat >= shape[1] or side not in sides else (position, repeat)
+
+
+def _fill(columns: Mapping[str, Values], values: Mapping[str, float], place: tuple[int, int]) -> None:
+    for name, value in values.items():
+        if name in columns:
+            columns[name][place] = value
+
+
+def _drop_incomparable(
+    columns: Mapping[Side, Mapping[str, Values]], measured: Mapping[Side, Mapping[tuple[int, int], str]]
+) -> int:
+    dropped = 0
+    for place, run in measured["base"].items():
+        other = measured["head"].get(place)
+        if other is not None and other != run:
+            columns["base"]["latency"][place] = np.nan
+            dropped += 1
+    return dropped
+
+
+def cluster_numbers(cases: Sequence[Case]) -> npt.NDArray[np.int64] | None:
+    """A number a cluster for each case, shape (cases,); None if all cases stand alone."""
+    if not any(case.cluster for case in cases):
+        return None
+    numbers: dict[str, int] = {}
+    return np.array(
+        [numbers.setdefault(f"c:{case.cluster}" if case.cluster else f"i:{case.id}", len(numbers)) for case in cases]
+    )
