@@ -1,0 +1,98 @@
+"""`llm-eval-gate gate`: base against head, and a verdict."""
+
+import argparse
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evaluator.cli.world import Commands, World, run_until_stopped
+
+if TYPE_CHECKING:  # the pipeline takes long to import, and --help does not need it
+    from evaluator.pipeline import Job, Outcome
+
+
+def add_command(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("gate", help="run base and head, compare, decide")
+    parser.add_argument("--base", default="main", help="ref that the head is compared with (default: %(default)s)")
+    parser.add_argument(
+        "--head", default="HEAD", help="ref under test; WORKTREE for work that is not committed (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--no-merge-base", action="store_true", help="compare with the tip of base, not with where head branched off"
+    )
+    add_run_options(parser)
+    parser.set_defaults(command=_gate)
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that `gate` and `run` share."""
+    parser.add_argument("--repo", type=Path, default=Path(), help="the app's repository (default: here)")
+    parser.add_argument("--config", metavar="PATH", help="config file in the repository (default: llm-eval-gate.yml)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the reports (default: one of our own)")
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="start over instead of going on with an unfinished run; cached answers still count",
+    )
+    parser.add_argument("--no-cache", action="store_true", help="ask for every answer anew")
+    parser.add_argument("--json", action="store_true", help="print the result document instead of the summary")
+
+
+def make_job(arguments: argparse.Namespace, world: World, *, base: str | None, head: str) -> "Job":
+    """What the pipeline is asked to do by a command line."""
+    from evaluator.pipeline import Job
+    from evaluator.runner.progress import choose_progress
+    from evaluator.runner.state import home_folder
+
+    words = ["llm-eval-gate", "gate" if base else "run", *(["--base", base] if base else []), "--head", head]
+    if not base:
+        words[-2] = "--ref"
+    if arguments.config:
+        words += ["--config", arguments.config]
+    if arguments.repo != Path():
+        words += ["--repo", str(arguments.repo)]
+    words += ["--no-merge-base"] if getattr(arguments, "no_merge_base", False) else []
+    words += ["--no-cache"] if arguments.no_cache else []
+    return Job(
+        repo=(world.cwd / arguments.repo).resolve(),
+        head=head,
+        base=base,
+        home=home_folder(world.environ),
+        environ=world.environ,
+        show=lambda gateway, label: choose_progress(
+            lambda: gateway.spent_usd, world.environ, label=label, stream=world.err
+        ),
+        rerun=shlex.join(words),
+        merge_base=not getattr(arguments, "no_merge_base", False),
+        config=arguments.config,
+        fresh=arguments.fresh,
+        use_cache=not arguments.no_cache,
+    )
+
+
+def _gate(arguments: argparse.Namespace, world: World) -> int:
+    from evaluator.pipeline import gate
+
+    job = make_job(arguments, world, base=arguments.base, head=arguments.head)
+    return publish(run_until_stopped(gate(job)), arguments, world)
+
+
+def publish(outcome: "Outcome", arguments: argparse.Namespace, world: World) -> int:
+    """Write the reports and print the summary; gives the exit code."""
+    from evaluator.report.document import dump
+    from evaluator.report.files import write_reports
+    from evaluator.report.terminal import terminal_report
+    from evaluator.runner.score_files import write_metrics, write_scores
+
+    folder = (world.cwd / arguments.out).resolve() if arguments.out else outcome.folder / "report"
+    files = write_reports(outcome.document, folder)
+    write_scores(outcome.table, folder)
+    write_metrics(outcome.metrics, folder)
+    if arguments.json:
+        world.out.write(dump(outcome.document))
+        return outcome.exit_code
+    world.say(terminal_report(outcome.document, colour=world.interactive and "NO_COLOR" not in world.environ))
+    world.say()
+    world.say(f"report: {files.html}")
+    return outcome.exit_code
