@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Sequence
 
 from evaluator.config.scorers import ToolCallsOptions
-from evaluator.records import Case, Failure, FailureKind, JsonValue, Metric, MetricKind, Output, Score, ToolCall
+from evaluator.records import Case, Failure, FailureKind, JsonValue, Metric, MetricKind, Output, Score
 from evaluator.scoring.answer import MissingAnswerError, find_answer, parse_json, shorten
 from evaluator.scoring.interface import Scorer
 
@@ -66,12 +66,6 @@ class ToolCallsScorer(Scorer):
         if self._options.arguments == "ignore" or wanted[1] is _ANY_ARGUMENTS:
             return True
         return _json_holds(wanted[1], found[1], subset=self._options.arguments == "subset")
-
-
-def read_tool_calls(value: JsonValue) -> tuple[ToolCall, ...] | None:
-    """Read `{name, arguments}`, OpenAI's `{function: {name, arguments: "<json>"}}`, or a list of them; None if not."""
-    found = _parse(value, None)
-    return None if found is None else tuple(ToolCall(name, arguments) for name, arguments in found)  # type: ignore[arg-type]
 
 
 def _parse(value: JsonValue, without_arguments: object) -> list[tuple[str, object]] | None:
