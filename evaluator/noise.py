@@ -3,17 +3,16 @@
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from evaluator.errors import UsageError
 from evaluator.gate import Sight, expected_sight
-from evaluator.pipeline import Job, OpenRun, open_run, seed_of
 from evaluator.records import Metric, MetricKind, Objective, Score
-from evaluator.runner.schedule import Schedule, run
-from evaluator.runner.table import Values, read_table
-from evaluator.runner.work import AllOnce
+from evaluator.runner.alone import answer_all
+from evaluator.runner.opening import Job, OpenRun, open_run
+from evaluator.runner.table import Values
 from evaluator.scoring.interface import Scorer
 from evaluator.stats import run_to_run_error
 
@@ -68,13 +67,10 @@ async def measure_noise(job: Job, repeats: int) -> NoiseReport:
     """
     if repeats < 2:
         raise UsageError(f"noise needs at least 2 repeats, found {repeats}")
-    async with open_run(job) as opened:
-        ready, journal, cases = opened.ready, opened.journal, list(opened.golden.cases)
-        work = AllOnce(len(cases), ("head",), repeats=repeats, seed=seed_of(journal))
-        schedule = Schedule(cases, ready.targets, ready.scorers, ready.concurrency, seed_of(journal))
-        await run(schedule, work, journal, job.show(ready.gateway, f"{repeats} answers a case"))
+    async with open_run(replace(job, repeats=repeats)) as opened:
+        ready, cases = opened.ready, list(opened.golden.cases)
+        table = await answer_all(opened, label=f"{repeats} answers a case")
         judges = tuple([await _judge_again(scorer, opened) for scorer in ready.scorers if _asks_a_model(scorer)])
-        table = read_table(journal, cases, ready.metrics, ready.scorers, repeats=repeats, sides=("head",))
         columns = table.columns["head"]
         return NoiseReport(
             ref=opened.sources.head.ref,

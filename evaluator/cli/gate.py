@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from evaluator.cli.world import Commands, World, run_until_stopped
 
 if TYPE_CHECKING:  # the pipeline takes long to import, and --help does not need it
-    from evaluator.pipeline import Job, Outcome
+    from evaluator.pipeline import Outcome
+    from evaluator.runner.opening import Job
 
 
 def add_command(commands: Commands) -> None:
@@ -41,7 +42,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def make_job(arguments: argparse.Namespace, world: World, *, base: str | None, head: str) -> "Job":
     """What the pipeline is asked to do by a command line."""
-    from evaluator.pipeline import Job
+    from evaluator.runner.opening import Job
     from evaluator.runner.progress import choose_progress
     from evaluator.runner.state import home_folder
 

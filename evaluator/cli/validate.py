@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from evaluator.records import Objective
+    from evaluator.runner.baselines import Known
     from evaluator.runner.estimate import Estimate
     from evaluator.runner.policy import GoldenSet, Policy
     from evaluator.scoring.interface import Scorer
@@ -42,7 +43,7 @@ def _validate(arguments: argparse.Namespace, world: World) -> int:
     estimate, objectives = run_until_stopped(_check(policy, golden, root, world))
     world.say(f"{policy.loaded.config.dataset.path}: {len(golden.cases)} cases, all fit the target")
     world.say(f"objectives: {', '.join(objective.name for objective in objectives)}")
-    for line in _sight_lines(objectives, len(golden.cases), policy):
+    for line in _sight_lines(objectives, len(golden.cases), policy, _known(policy, golden, root, world)):
         world.say(line)
     for line in _estimate_lines(estimate, policy):
         world.say(line)
@@ -88,20 +89,43 @@ async def _check(policy: "Policy", golden: "GoldenSet", root: Path, world: World
     return await estimate(policy.loaded, root, golden.cases, prices), objectives
 
 
-def _sight_lines(objectives: "Sequence[Objective]", cases: int, policy: "Policy") -> list[str]:
-    """What so many cases can be expected to show, before anything is known of this app's noise."""
+def _known(policy: "Policy", golden: "GoldenSet", root: Path, world: World) -> "Known | None":
+    """Values of earlier runs of this content alone, whose noise is this app's own."""
+    from evaluator.runner.baselines import Baselines
+    from evaluator.runner.opening import content_of
+    from evaluator.runner.state import home_folder
+    from evaluator.source.git import Git, GitFailed
+
+    section = policy.loaded.config.baseline
+    try:
+        tree = Git(root, world.environ).text(["rev-parse", "HEAD^{tree}"])
+    except GitFailed:  # not committed yet: then nothing has been run either
+        return None
+    key = content_of(policy, golden, root, tree, world.environ)
+    ids = [case.id for case in golden.cases]
+    kept = Baselines(home_folder(world.environ) / "baselines")
+    return kept.known(key, ids, most_runs=max(1, section.pool), max_age_s=section.max_age)
+
+
+def _sight_lines(objectives: "Sequence[Objective]", cases: int, policy: "Policy", known: "Known | None") -> list[str]:
+    """What so many cases can be expected to show: by the noise of earlier runs, else by what is common."""
     from evaluator.gate import expected_sight
 
-    lines = []
-    for name, sight in expected_sight(objectives, cases, max_repeats=policy.loaded.config.max_repeats).items():
+    lines, bases = [], set()
+    baseline = None if known is None else known.columns
+    sights = expected_sight(objectives, cases, max_repeats=policy.loaded.config.max_repeats, baseline=baseline)
+    for name, sight in sights.items():
         if sight.smallest is None:
             continue
+        bases.add(sight.basis)
         needed = f"; {sight.cases_needed} cases for the bound's far edge" if (sight.cases_needed or 0) > cases else ""
         lines.append(
             f"{name}: with {cases} cases a change of {sight.smallest:.1%} would be seen 80% of the time{needed}"
         )
-    if lines:
-        lines.append("(assumes common noise; `llm-eval-gate noise` measures yours)")
+    if "baseline" in bases and known is not None:
+        lines.append(f"(by the noise of {known.runs} earlier runs of this content)")
+    if "assumed" in bases:
+        lines.append("(assumes common noise; `llm-eval-gate noise` measures yours, and keeps it for this command)")
     return lines
 
 

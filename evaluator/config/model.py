@@ -143,6 +143,30 @@ class BudgetSection(Section):
     max_calls: int | None = Field(default=None, ge=1)
 
 
+class AnchorSection(Section):
+    """A pinned state of the app that every change is compared with too, so that slow rot is seen."""
+
+    ref: Annotated[str, Field(min_length=1, max_length=250)] = Field(
+        description="`last-release`, or a tag, branch or commit."
+    )
+    share: float = Field(
+        default=0.6, gt=0, le=3, description="Of each bound on a change: how far head may be from the anchor."
+    )
+
+
+class SlicesSection(Section):
+    """Which slices, by tag, may fail the gate; the others are only reported."""
+
+    gate: Literal["all"] | tuple[str, ...] = Field(default=(), description="`all`, or a list of tags.")
+
+
+class BaselineSection(Section):
+    """Earlier runs of base's content alone (`llm-eval-gate run`), whose values stand in for asking base again."""
+
+    pool: int = Field(default=8, ge=0, le=100, description="Most earlier runs that are pooled; 0 always asks base.")
+    max_age: Duration = Field(default=7 * 86_400.0, description="Older runs are not used: providers change models.")
+
+
 class Config(Section):
     """The whole file."""
 
@@ -158,6 +182,9 @@ class Config(Section):
     max_repeats: int = Field(
         default=3, ge=1, le=20, description="Most answers per case and side, asked for while an objective is undecided."
     )
+    anchor: AnchorSection | None = Field(default=None, description="A pinned state to compare with beside base.")
+    slices: SlicesSection = Field(default_factory=SlicesSection)
+    baseline: BaselineSection = Field(default_factory=BaselineSection)
     early_stop: bool = Field(default=True, description="Stop before all cases are run, once all is decided.")
     strict: bool = Field(default=False, description="Pass only what is shown to keep its bound (non-inferiority).")
     concurrency: int = Field(default=8, ge=1, le=1000, description="Cases in flight at once.")
@@ -168,6 +195,12 @@ class Config(Section):
     def _path_alone(cls, found: object) -> object:
         """`dataset: evals/golden.jsonl` is short for `dataset: {path: ...}`."""
         return {"path": found} if isinstance(found, str) else found
+
+    @field_validator("anchor", mode="before")
+    @classmethod
+    def _ref_alone(cls, found: object) -> object:
+        """`anchor: last-release` is short for `anchor: {ref: last-release}`."""
+        return {"ref": found} if isinstance(found, str) else found
 
     @field_validator("scorers", mode="before")
     @classmethod

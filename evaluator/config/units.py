@@ -13,9 +13,9 @@ Unit = Literal["%", "pp", "$", "s", "pt", ""]
 
 _NUMBER = r"[+-]?(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 _AMOUNT = re.compile(
-    rf"^\s*(?P<dollar>\$)?\s*(?P<number>{_NUMBER})\s*(?P<unit>%|pp|pts?|points?|usd|ms|s|sec|m|min)?\s*$", re.I
+    rf"^\s*(?P<dollar>\$)?\s*(?P<number>{_NUMBER})\s*(?P<unit>%|pp|pts?|points?|usd|ms|s|sec|m|min|h|d)?\s*$", re.I
 )
-_SECONDS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0}
+_SECONDS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3_600.0, "d": 86_400.0}
 EXAMPLES = "5%, 2pp, $0.01, 800ms, 2s or 4.0"
 
 
@@ -86,7 +86,7 @@ def parse_money(found: object) -> float:
 
 
 def parse_duration(found: object) -> float:
-    """Parse a time in seconds: `800ms`, `2s`, `1m` or a bare number of seconds.
+    """Parse a time in seconds: `800ms`, `2s`, `1m`, `7d` or a bare number of seconds.
 
     Raises:
         ValueError: If it has another unit or is not above zero.

@@ -9,8 +9,10 @@ from evaluator.gate.outages import with_outages
 from evaluator.gate.plan import Request
 from evaluator.gate.power import Sight, cases_for, expected_sight, measured_sight
 from evaluator.gate.sequential import SequentialGate
+from evaluator.gate.together import AnchoredGate
 
 __all__ = [
+    "AnchoredGate",
     "Noise",
     "Request",
     "SequentialGate",

@@ -54,6 +54,7 @@ class SequentialGate:
         clusters: npt.ArrayLike | None = None,
         strict: bool = False,
         early: bool = True,
+        others: int = 0,
     ) -> None:
         """Set up; nothing is asked yet.
 
@@ -68,6 +69,7 @@ class SequentialGate:
             strict: As for `decide`.
             early: Whether to look before all cases are known once. Quantiles of two runs and label statistics have no
                 valid test on the way: with one of these among the objectives there is no early look either.
+            others: Objectives that are judged beside these, by a gate of their own: the error rate is shared with them.
 
         Raises:
             EvalGateError: If objectives, clusters, baseline or a number is not as it should be.
@@ -100,7 +102,9 @@ class SequentialGate:
         )
         early = len(self._plan.looks) > 1
         alpha = ALPHA - EARLY_ALPHA if early else ALPHA
-        self._rule = Rule(len(self._objectives), looks=max_repeats, alpha=alpha, strict=strict, last=False, seed=seed)
+        self._rule = Rule(
+            len(self._objectives) + others, looks=max_repeats, alpha=alpha, strict=strict, last=False, seed=seed
+        )
         self._monitors = {
             (place, number): self._monitor(wanted.metric, bound)
             for place, wanted in enumerate(self._objectives)

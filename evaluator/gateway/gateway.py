@@ -64,6 +64,7 @@ class Gateway:
         """Take what was set up elsewhere; nothing is opened before the context is entered."""
         self.spent_usd = 0.0
         """Charged by providers in this process, retries included; cached answers cost nothing."""
+        self._calls_before = budget.calls
         self._providers = providers
         self._store = store
         self._prices = prices
@@ -92,6 +93,27 @@ class Gateway:
         """Close the session; the store is its owner's to close."""
         if self._session is not None:
             await self._session.close()
+
+    @property
+    def total_spent_usd(self) -> float:
+        """Charged against the budget, by earlier processes of this run too."""
+        return self._budget.spent_usd
+
+    @property
+    def calls(self) -> int:
+        """Calls sent by this process."""
+        return self._budget.calls - self._calls_before
+
+    @property
+    def total_calls(self) -> int:
+        """Calls charged against the budget, by earlier processes of this run too."""
+        return self._budget.calls
+
+    def charge(self, spent_usd: float, calls: int) -> None:
+        """Count what another run of the same job has spent, so that one budget holds for both."""
+        self.spent_usd += spent_usd
+        self._budget.spent_usd += spent_usd
+        self._budget.calls += calls
 
     def caller(self, scope: str = "") -> "Caller":
         """A door to this gateway whose answers are shared, through the cache, with callers of the same scope."""

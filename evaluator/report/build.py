@@ -76,9 +76,17 @@ def verdict_part(verdict: Verdict, detectable: Mapping[str, float | None] | None
     )
 
 
-def slice_part(tag: str, cases: int, results: Iterable[ObjectiveResult]) -> SlicePart:
-    """Give the comparison of one tag's cases; it is exploratory and carries no state."""
-    return SlicePart(tag=tag, cases=cases, rows=[metric_row(result) for result in results])
+def slice_part(
+    tag: str, cases: int, results: Iterable[ObjectiveResult], failed: Sequence[str] | None = None
+) -> SlicePart:
+    """Give the comparison of one tag's cases; exploratory, unless `failed` says what a gated slice failed on."""
+    return SlicePart(
+        tag=tag,
+        cases=cases,
+        rows=[metric_row(result) for result in results],
+        gated=failed is not None,
+        failed=list(failed or ()),
+    )
 
 
 def spend_part(observed: Iterable[Observed]) -> Spend:

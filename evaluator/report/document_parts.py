@@ -161,11 +161,15 @@ class VerdictPart(Part):
 
 
 class SlicePart(Part):
-    """The cases of one tag. Exploratory: slices are not gated, and among many one looks bad by chance."""
+    """The cases of one tag. Exploratory unless `gated`: among many slices one looks bad by chance."""
 
     tag: Text
     cases: int
     rows: list[MetricRow] = []
+    gated: bool = False
+    """True if the config lets this slice fail the gate."""
+    failed: list[Text] = []
+    """What made it fail, one sentence an objective; corrected for the number of slices tested."""
 
 
 class LabelScores(Part):

@@ -46,7 +46,11 @@ def html_report(document: ResultDocument) -> str:
             objectives=[_objective(row) for row in verdict.objectives[:_MAX_ROWS]],
             confidence=presentation.confidences(document),
             others=[_row(row) for row in document.other_metrics[:_MAX_ROWS]],
-            slices=[(one_line(part.tag, 60), part.cases, [_row(row) for row in part.rows]) for part in document.slices],
+            slices=[
+                (one_line(part.tag, 60), part.cases, [_row(row) for row in part.rows], presentation.slice_gate(part))
+                for part in document.slices
+            ],
+            slices_note=presentation.slices_note(document),
             sight=presentation.sight(document),
             warnings=[one_line(text, 600) for text in _warnings(document)],
             changes=[

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from evaluator.report import presentation, wording
 from evaluator.report.document import ResultDocument
-from evaluator.report.document_parts import CasePart, MetricRow, ObjectivePart, RefInfo, Unit
+from evaluator.report.document_parts import CasePart, MetricRow, ObjectivePart, RefInfo, SlicePart, Unit
 from evaluator.report.escape import Safe, brief, fence, markdown, one_line
 from evaluator.report.templates import markdown_environment
 
@@ -115,6 +115,7 @@ def render(document: ResultDocument, tier: Tier, report_url: str = "") -> str:
             ],
             others=_others(document),
             slices=_slices(document) if document.base else [],
+            slices_note=Safe(presentation.slices_note(document)),
             confusions=_confusions(document) if document.base else [],
             policy=[
                 (markdown(change.path, 150), markdown(change.what, _REASON), markdown(change.effect, _REASON))
@@ -194,11 +195,16 @@ def _warnings(document: ResultDocument) -> list[Safe]:
 
 def _slices(document: ResultDocument) -> list[Safe]:
     cells = [
-        [markdown(part.tag, 60), Safe(str(part.cases)), *_figures(row, compared=True)]
+        [_slice_name(part), Safe(str(part.cases)), *_figures(row, compared=True)]
         for part in document.slices[:_LIST]
         for row in part.rows[:3]
     ]
     return _lines(("Tag", "Cases", "Metric", "Base", "Head", "Change"), "lrlrrl", cells)
+
+
+def _slice_name(part: SlicePart) -> Safe:
+    """Name a tag, and say whether its slice gates."""
+    return Safe(f"{markdown(part.tag, 60)} {presentation.slice_gate(part)}".strip())
 
 
 def _confusions(document: ResultDocument) -> list[Safe]:

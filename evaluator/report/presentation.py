@@ -5,7 +5,7 @@ Plain text, not yet escaped: the renderings pass it through their own filter.
 
 from evaluator.report import wording
 from evaluator.report.document import ResultDocument
-from evaluator.report.document_parts import Answer, CasePart, MetricRow, ObjectivePart, RefInfo, State, Unit
+from evaluator.report.document_parts import Answer, CasePart, MetricRow, ObjectivePart, RefInfo, SlicePart, State, Unit
 from evaluator.report.escape import one_line
 
 ICONS: dict[State, str] = {"pass": "✅", "fail": "❌", "inconclusive": "⚠️", "error": "🛑"}
@@ -198,3 +198,15 @@ def shown_note(document: ResultDocument) -> str:
         f"The {document.cases_shown:,} cases that changed most are here, of {document.cases_total:,}; "
         "all of them count in the figures above."
     )
+
+
+def slices_note(document: ResultDocument) -> str:
+    """Say what slices are worth."""
+    if any(part.gated for part in document.slices):
+        return "gated slices are corrected for their number; the others are exploratory"
+    return "exploratory, not gated: among many slices, one looks bad by chance"
+
+
+def slice_gate(part: SlicePart) -> str:
+    """Say whether a slice gates, and how that went; empty where it does not."""
+    return "" if not part.gated else f"{ICONS['fail']} failed" if part.failed else f"{ICONS['pass']} gated"

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluator.gate import describe, detectable_changes
-from evaluator.records import SIDES, Case, Metric, MetricKind, ObjectiveResult, Side, Verdict
-from evaluator.report.build import from_verdict, slice_part, spend_part
+from evaluator.gate import SliceResult, describe, detectable_changes
+from evaluator.records import SIDES, Metric, MetricKind, ObjectiveResult, Side, Verdict
+from evaluator.report.build import from_verdict, spend_part
 from evaluator.report.build_cases import CaseSelection, Observed, distribution, select_cases
 from evaluator.report.build_labels import label_table
 from evaluator.report.document import ResultDocument
@@ -19,16 +19,14 @@ from evaluator.report.document_parts import (
     LabelTable,
     PolicyChange,
     RefInfo,
-    SlicePart,
 )
 from evaluator.runner.journal import Journal
 from evaluator.runner.policy import GoldenSet, Policy
 from evaluator.runner.setup import Prepared
+from evaluator.runner.slices import slice_parts, tag_counts
 from evaluator.runner.table import Table
 from evaluator.source.worktrees import Checkout
 
-_SMALLEST_SLICE = 10
-_MOST_SLICES = 20
 _SAID = 300
 """Characters of a failure's message."""
 
@@ -57,6 +55,7 @@ class RunFacts:
     effort: Effort
     rerun: str
     notes: tuple[str, ...]
+    gated_slices: tuple[SliceResult, ...] = ()
 
 
 def build_document(
@@ -70,6 +69,7 @@ def build_document(
 ) -> ResultDocument:
     """The result document of a run of one or two refs."""
     config = policy.loaded.config
+    most = max(config.max_repeats, facts.effort.repeats)
     bound = {objective.metric.source for objective in ready.objectives}
     others = [
         metric
@@ -88,16 +88,16 @@ def build_document(
         head=_ref(facts.head),
         config=ConfigInfo(path=policy.loaded.name, source=policy.side, digest=policy.loaded.digest),
         dataset=DatasetInfo(
-            path=config.dataset.path, digest=golden.digest, cases=len(golden.gated), tags=_tags(golden.cases)
+            path=config.dataset.path, digest=golden.digest, cases=len(golden.gated), tags=tag_counts(golden.cases)
         ),
         repeats=facts.effort.repeats,
         detectable=_detectable(verdict, table, facts.effort, config.max_repeats),
         other_metrics=_described(others, table),
-        slices=_slices(golden, ready.metrics, table),
+        slices=slice_parts(golden, ready.metrics, table, facts.gated_slices),
         label_tables=_label_tables(ready.metrics, golden, journal, facts.base is not None),
         distributions=_distributions(ready.metrics, table),
-        spend=spend_part(_everything(journal, golden, config.max_repeats)),
-        cases=_cases(golden, journal, ready.metrics, config.max_repeats, compared=facts.base is not None),
+        spend=spend_part(_everything(journal, golden, most)),
+        cases=_cases(golden, journal, ready.metrics, most, compared=facts.base is not None),
         policy_changes=[
             PolicyChange(path=change.path, what=change.what, effect=change.effect)
             for change in (*policy.changes, *golden.changes)
@@ -170,34 +170,8 @@ def _ref(checkout: Checkout) -> RefInfo:
     )
 
 
-def _tags(cases: Sequence[Case]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for case in cases:
-        for tag in case.tags:
-            counts[tag] = counts.get(tag, 0) + 1
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-
-
 def _described(metrics: Sequence[Metric], table: Table) -> list[ObjectiveResult]:
     return describe(metrics, table.columns.get("base"), table.columns["head"], clusters=table.clusters)
-
-
-def _slices(golden: GoldenSet, metrics: Sequence[Metric], table: Table) -> list[SlicePart]:
-    """Quality metrics of each tag with enough cases; exploratory, never gated."""
-    quality = [metric for metric in metrics if metric.unit in ("score", "share") and metric.name != "error_rate"]
-    tags_of = {case.id: case.tags for case in golden.cases}
-    parts: list[SlicePart] = []
-    for tag, _ in list(_tags([case for case in golden.cases if case.id in golden.gated]).items()):
-        rows = [index for index, case_id in enumerate(table.case_ids) if tag in tags_of[case_id]]
-        if len(rows) < _SMALLEST_SLICE or len(rows) == len(table.case_ids) or len(parts) >= _MOST_SLICES:
-            continue
-        sides = {
-            side: {name: values[rows] for name, values in columns.items()} for side, columns in table.columns.items()
-        }
-        clusters = table.clusters[rows] if table.clusters is not None else None
-        found = describe(quality, sides.get("base"), sides["head"], clusters=clusters)
-        parts.append(slice_part(tag, len(rows), found))
-    return parts
 
 
 def _label_tables(metrics: Sequence[Metric], golden: GoldenSet, journal: Journal, compared: bool) -> list[LabelTable]:

@@ -1,7 +1,7 @@
 """Trust: config, golden set and rubric come from base; what head changes in them is told and takes effect later."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,11 @@ class Policy:
     side: Side
     """`head` only where base has no config at all: the change that introduces the gate."""
     changes: tuple[Change, ...]
+
+    @property
+    def files(self) -> list[str]:
+        """Paths of the files that the config reads."""
+        return policy_files(self.loaded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +121,21 @@ def policy_files(loaded: LoadedConfig) -> list[str]:
     return list(dict.fromkeys(paths))
 
 
-def load_golden_set(policy: Policy, head: Path | None, *, left: Path | None = None) -> GoldenSet:
+def policy_digests(root: Path, paths: Sequence[str]) -> dict[str, str | None]:
+    """SHA-256 of files of a checkout, by path; None for one that is not there."""
+    return {path: _digest(root, path) for path in paths}
+
+
+def load_golden_set(
+    policy: Policy, head: Path | None, *, left: Path | None = None, most: int | None = None
+) -> GoldenSet:
     """Read base's golden set, and of head's what it adds.
 
     Args:
         policy: The rules, with the dataset's path.
         head: Head's checkout, where there is a second one.
         left: As for `load_policy`.
+        most: Most cases that are run: a sample, drawn by a hash of the ids, so that it is the same from run to run.
 
     Raises:
         ConfigError: The dataset's path is wrong.
@@ -134,17 +147,27 @@ def load_golden_set(policy: Policy, head: Path | None, *, left: Path | None = No
     except EvalGateError as error:
         where = policy.loaded.where("dataset", "path")
         raise ConfigError(f"{where}: {error.message}", hint=error.hint) from None
-    cases = load_cases(path, name=section.path, fields=section.fields)
+    everything = load_cases(path, name=section.path, fields=section.fields)
+    cases = _sample(everything, most)
     gated = frozenset(case.id for case in cases)
     digest = _file_digest(path)
     same = head is None or _digest(head, section.path) == digest or _untouched(head, left, section.path)
     if head is None or policy.side == "head" or same:
         return GoldenSet(tuple(cases), gated, digest, ())
-    return _with_additions(policy, head, cases, gated, digest)
+    return _with_additions(policy, head, cases, digest, frozenset(case.id for case in everything))
 
 
-def _with_additions(policy: Policy, head: Path, cases: list[Case], gated: frozenset[str], digest: str) -> GoldenSet:
+def _sample(cases: list[Case], most: int | None) -> list[Case]:
+    if most is None or len(cases) <= most:
+        return cases
+    kept = sorted(cases, key=lambda case: hashlib.sha256(case.id.encode("utf-8", "surrogatepass")).digest())[:most]
+    ids = {case.id for case in kept}
+    return [case for case in cases if case.id in ids]
+
+
+def _with_additions(policy: Policy, head: Path, cases: list[Case], digest: str, known: frozenset[str]) -> GoldenSet:
     section = policy.loaded.config.dataset
+    gated = frozenset(case.id for case in cases)
     try:
         in_head = load_cases(resolve(head, section.path, key="dataset"), name=section.path, fields=section.fields)
     except OSError as error:
@@ -158,7 +181,7 @@ def _with_additions(policy: Policy, head: Path, cases: list[Case], gated: frozen
         change = Change(section.path, "the golden set is removed", "base's golden set was used")
         return GoldenSet(tuple(cases), gated, digest, (change,))
     by_id = {case.id: case for case in in_head}
-    news = [case for case in in_head if case.id not in gated]
+    news = [case for case in in_head if case.id not in known]
     added = news[: min(MOST_ADDED, len(cases))]
     removed = sum(case.id not in by_id for case in cases)
     edited = sum(_content(case) != _content(by_id[case.id]) for case in cases if case.id in by_id)

@@ -92,7 +92,15 @@ def test_the_anchor_is_held_to_a_tighter_change_and_to_nothing_absolute() -> Non
         objective(COST, increase(0.1)),
     ]
     found = anchored(wanted)
-    assert [result.name for result in found] == ["judge", "cost_per_request"]
-    assert found[0] == Objective(JUDGE, (replace(drop(0.03), near=0.006, far=0.06),))
+    assert [result.name for result in found] == ["judge_vs_anchor", "cost_per_request_vs_anchor"]
+    assert [result.metric.source for result in found] == ["judge", "cost"]
+    named = replace(JUDGE, name="judge_vs_anchor", column="judge")
+    assert found[0] == Objective(named, (replace(drop(0.03), near=0.006, far=0.06),))
     assert found[1].bounds[0].limit == pytest.approx(0.06)
-    assert len(anchored(ALL)) == 6
+
+
+def test_the_anchors_latency_is_not_compared_for_it_was_measured_at_another_time() -> None:
+    assert len(ALL) == 6
+    assert [result.name for result in anchored(ALL)] == [
+        f"{wanted.name}_vs_anchor" for wanted in ALL if wanted.metric.unit != "seconds"
+    ]

@@ -8,8 +8,8 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "evaluator"
 
 ROOMS = (  # from the top floor to the cellar; a room imports only rooms below it
-    "cli", "starter", "noise", "pipeline", "comparison", "runner", "target", "scoring", "gateway", "worker", "gate", "stats",
-    "report", "source", "dataset", "config", "resources", "records", "errors",
+    "cli", "action", "starter", "noise", "pipeline", "comparison", "runner", "target", "scoring", "gateway", "worker", "gate", "stats",
+    "github", "report", "source", "dataset", "config", "resources", "records", "errors",
 )  # fmt: skip
 HOME_OF = {
     "openai": {"gateway"},

@@ -1,0 +1,103 @@
+"""Head against base and against a pinned anchor at once: two gates over the same answers, one verdict."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy.typing as npt
+
+from evaluator.gate.anchor import anchored
+from evaluator.gate.decide import combine
+from evaluator.gate.plan import Request
+from evaluator.gate.sequential import SequentialGate
+from evaluator.records import Failure, Objective, Side, Verdict
+
+
+class AnchoredGate:
+    """Asks and tells like a `SequentialGate`, and stops only when base's and the anchor's objectives are decided.
+
+    Both gates draw the same order of cases from the seed, so that head is asked once for both. The anchor's values are
+    known beforehand. The error rate is shared over the objectives of both.
+    """
+
+    def __init__(
+        self,
+        n_cases: int,
+        objectives: Sequence[Objective],
+        anchor: Mapping[str, npt.ArrayLike],
+        *,
+        share: float,
+        max_repeats: int = 3,
+        seed: int = 0,
+        baseline: Mapping[str, npt.ArrayLike] | None = None,
+        clusters: npt.ArrayLike | None = None,
+        strict: bool = False,
+        early: bool = True,
+    ) -> None:
+        """Set up; nothing is asked yet.
+
+        Args:
+            n_cases: How many cases there are.
+            objectives: The bounds to keep, against base.
+            anchor: The anchor's values by column, (cases,) or (cases, repeats), NaN for missing.
+            share: Of each bound on a change: how far head may be from the anchor. See `anchored`.
+            max_repeats: As for `SequentialGate`, and so are the rest.
+            seed: Of the order of cases.
+            baseline: Base's known values.
+            clusters: Of the cases.
+            strict: Non-inferiority, against both.
+            early: Whether to look before all cases are known once.
+
+        Raises:
+            EvalGateError: As `SequentialGate`.
+        """
+        far = anchored(objectives, share)
+        self._near = SequentialGate(
+            n_cases, objectives, max_repeats=max_repeats, seed=seed, baseline=baseline, clusters=clusters,
+            strict=strict, early=early, others=len(far),
+        )  # fmt: skip
+        self._far = (
+            SequentialGate(
+                n_cases, far, max_repeats=max_repeats, seed=seed, baseline=anchor, clusters=clusters,
+                strict=strict, early=early, others=len(objectives),
+            ) if far else None
+        )  # fmt: skip
+        self._base_is_known, self._cases = baseline is not None, n_cases
+
+    @property
+    def cases_used(self) -> int:
+        """Cases of the first repeat that count by now, for either comparison."""
+        return max(gate.cases_used for gate in self._gates)
+
+    @property
+    def repeats_used(self) -> int:
+        """Complete repeats that count, for either comparison."""
+        return max(gate.repeats_used for gate in self._gates)
+
+    @property
+    def _gates(self) -> tuple[SequentialGate, ...]:
+        return (self._near,) if self._far is None else (self._near, self._far)
+
+    def ask(self, at_least: int = 1) -> list[Request]:
+        """The requests that either comparison wants; empty when both are decided."""
+        wanted: dict[Request, None] = {}
+        for gate in self._gates:
+            wanted |= dict.fromkeys(gate.ask(at_least))
+        return list(wanted)
+
+    def tell(self, side: Side, case: int, repeat: int, values: Mapping[str, float] | Failure | Exception) -> None:
+        """Take in an answer, for both comparisons."""
+        if side == "head" or not self._base_is_known:
+            self._near.tell(side, case, repeat, values)
+        if side == "head" and self._far is not None:
+            self._far.tell(side, case, repeat, values)
+
+    def verdict(self) -> Verdict:
+        """One verdict over all objectives: fail if any fails, against base or against the anchor."""
+        if self._far is None:
+            return self._near.verdict()
+        results = [result for gate in self._gates for result in gate.verdict().objectives.values()]
+        together = combine(results)
+        if self.cases_used < self._cases:
+            reason = f"{together.reason} Decided after {self.cases_used} of {self._cases} cases."
+            together = replace(together, reason=reason)
+        return together

@@ -1,0 +1,30 @@
+"""One ref alone, every case of the golden set: what `run`, the baseline of a branch and the anchor have in common."""
+
+from collections.abc import Sequence
+
+from evaluator.records import Case
+from evaluator.runner.journal import Journal
+from evaluator.runner.opening import OpenRun, seed_of
+from evaluator.runner.schedule import Schedule, run
+from evaluator.runner.setup import Prepared
+from evaluator.runner.table import Table, read_table
+from evaluator.runner.work import AllOnce
+
+
+def schedule_of(cases: Sequence[Case], ready: Prepared, journal: Journal) -> Schedule:
+    """How the cases of a run are asked and scored."""
+    return Schedule(cases, ready.targets, ready.scorers, ready.concurrency, seed_of(journal))
+
+
+async def answer_all(opened: OpenRun, *, label: str) -> Table:
+    """Answer every case of head as often as the job says, and keep a whole run as a baseline for later.
+
+    Raises:
+        EvalGateError: Anything that keeps the run from its end.
+    """
+    job, ready, journal, cases = opened.job, opened.ready, opened.journal, list(opened.golden.cases)
+    work = AllOnce(len(cases), ("head",), repeats=job.repeats, seed=seed_of(journal))
+    await run(schedule_of(cases, ready, journal), work, journal, job.show(ready.gateway, label))
+    table = read_table(journal, cases, ready.metrics, ready.scorers, repeats=job.repeats, sides=("head",))
+    opened.baselines.keep(opened.content("head"), opened.run_id, table, journal)
+    return table

@@ -1,0 +1,254 @@
+"""Opens a run: fetches the refs, reads the rules from base, starts targets and scorers, opens the journal."""
+
+import secrets
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from evaluator import __version__
+from evaluator.config.overrides import Overrides, with_overrides
+from evaluator.errors import InfrastructureError, UsageError
+from evaluator.gateway.gateway import Gateway
+from evaluator.records import Case, Side
+from evaluator.runner.baselines import Baselines, content_key
+from evaluator.runner.journal import Journal
+from evaluator.runner.policy import GoldenSet, Policy, load_golden_set, load_policy, policy_digests, refuse_keys_of_head
+from evaluator.runner.progress import Progress
+from evaluator.runner.setup import Prepared, RunRequest, prepared
+from evaluator.runner.state import RunFolder, run_key
+from evaluator.source.checkout import Sources
+from evaluator.source.refs import WORKTREE, Pair
+from evaluator.source.worktrees import worktrees
+
+_ANSWERS_HANG_ON = {"dataset", "target", "judge", "scorers", "providers", "prices"}
+"""Parts of a config that change answers and scores; with others changed, a run goes on where it was."""
+ShowProgress = Callable[[Gateway, str], Progress]
+"""Given the gateway (for its spend) and a label, the way to show progress."""
+FindRelease = Callable[[], str | None]
+"""Gives the commit of the last release, made available in the repository; None if there is no release."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a command asks for, and the world that it runs in."""
+
+    repo: Path
+    head: str
+    base: str | None
+    """None to run head alone."""
+    home: Path
+    environ: Mapping[str, str]
+    show: ShowProgress
+    rerun: str
+    merge_base: bool = True
+    pair: Pair | None = None
+    """The commits themselves, where they are known already; base and head are then only how to call them."""
+    rules: str | None = None
+    """Commit whose config and golden set rule a run of one ref alone; that ref's own if None."""
+    config: str | None = None
+    fresh: bool = False
+    """Start over instead of going on with an unfinished run."""
+    use_cache: bool = True
+    repeats: int = 1
+    """Answers a case, for a run of one ref alone."""
+    overrides: Overrides = field(default_factory=Overrides)
+    last_release: FindRelease | None = None
+    """How to find the last release; by the repository's tags if None."""
+    notes: tuple[str, ...] = field(default=())
+    opened: Callable[["Opening"], None] | None = None
+    """Told what was found before anything is started; may raise to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The refs and the rules of a run, before anything of it is started."""
+
+    sources: Sources
+    policy: Policy
+    golden: GoldenSet
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run that is set up: everything has been read and started, nothing has been asked yet."""
+
+    job: Job
+    sources: Sources
+    policy: Policy
+    golden: GoldenSet
+    ready: Prepared
+    journal: Journal
+    run_id: str
+    folder: Path
+    baselines: Baselines
+
+    def content(self, side: Side) -> str:
+        """Key of what answers and scores of a side hang on."""
+        checkout = self.sources.base if side == "base" else self.sources.head
+        return content_of(self.policy, self.golden, checkout.path, checkout.tree, self.job.environ)
+
+
+@asynccontextmanager
+async def open_run(job: Job, *, spent_usd: float = 0.0, calls_made: int = 0) -> AsyncIterator[OpenRun]:
+    """Fetch the refs, read the rules, start targets and scorers; stop and tidy up afterwards.
+
+    Args:
+        job: What is to be run.
+        spent_usd: What other runs of the same job have spent of the budget.
+        calls_made: Their calls, likewise.
+
+    Raises:
+        EvalGateError: Anything that cannot be set up.
+    """
+    try:
+        job.home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InfrastructureError(
+            f"{job.home} cannot be used for runs and cached answers: {error.strerror}",
+            hint="choose another place with LLM_EVAL_GATE_HOME",
+        ) from None
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="llm-eval-gate-")))
+        base = job.base or ("HEAD" if job.head == WORKTREE else job.head)
+        sources = stack.enter_context(
+            worktrees(
+                job.repo, base, job.head, merge_base=job.merge_base, pair=job.pair, scratch=scratch,
+                environ=job.environ,
+            )
+        )  # fmt: skip
+        _refuse_same(job, sources)
+        rules = _rules_root(job, sources, scratch, stack)
+        policy = load_policy(rules, sources.head.path, name=job.config, left=sources.base.path if job.base else None)
+        if policy.side == "head" and job.base is not None:
+            refuse_keys_of_head(policy, job.environ)
+        policy = replace(policy, loaded=with_overrides(policy.loaded, job.overrides))
+        golden = load_golden_set(
+            policy, sources.head.path if job.base else None, left=sources.base.path, most=job.overrides.max_cases
+        )
+        if job.opened is not None:
+            job.opened(Opening(sources, policy, golden))
+        key = _identity(job, sources, policy, golden)
+        folder = RunFolder(job.home / "runs" / key, key)
+        journal, run_id = folder.open_journal(fresh=job.fresh)
+        stack.enter_context(journal)
+        journal.forget_outages()
+        paid = [call for call in journal.calls() if not call.cached]
+        request = RunRequest(
+            loaded=policy.loaded,
+            policy_root=policy.root,
+            roots=_roots(job, sources),
+            cases=[case for case in golden.cases if case.id in golden.gated],
+            run_id=run_id,
+            spent_usd=spent_usd + sum(call.cost_usd or 0.0 for call in paid),
+            calls_made=calls_made + len(paid),
+            cache_scope=_scope(job, policy, key, journal),
+            environ=job.environ,
+            home=job.home,
+            scratch=scratch,
+        )
+        baselines = Baselines(job.home / "baselines")
+        async with prepared(request) as ready:
+            yield OpenRun(job, sources, policy, golden, ready, journal, run_id, folder.path, baselines)
+
+
+def content_of(policy: Policy, golden: GoldenSet, root: Path, tree: str, environ: Mapping[str, str]) -> str:
+    """Key of all that answers and scores of a checkout hang on, for `Baselines`.
+
+    Args:
+        policy: The rules.
+        golden: The cases.
+        root: The checkout.
+        tree: Git's hash of all its files.
+        environ: Our environment.
+    """
+    prompt = policy.loaded.config.target.prompt
+    # A prompt file can include no other; a process may read any file of its checkout.
+    app = policy_digests(root, [prompt]) if prompt is not None else tree
+    return content_key({**_rules(policy, golden, environ), "app": app})
+
+
+def _rules(policy: Policy, golden: GoldenSet, environ: Mapping[str, str]) -> dict[str, object]:
+    return {
+        "version": __version__,
+        "config": policy.loaded.config.model_dump_json(include=_ANSWERS_HANG_ON),
+        "rules": policy_digests(policy.root, policy.files),
+        "dataset": golden.digest,
+        "cases": sorted(golden.gated),
+        "server": environ.get("OPENAI_BASE_URL"),
+    }
+
+
+def _identity(job: Job, sources: Sources, policy: Policy, golden: GoldenSet) -> str:
+    return run_key(
+        {
+            **_rules(policy, golden, job.environ),
+            "base": sources.base.tree if job.base else None,
+            "head": sources.head.tree,
+            "cases": [case.id for case in golden.cases],
+            "use_cache": job.use_cache,
+            "repeats": job.repeats,
+        }
+    )
+
+
+def _refuse_same(job: Job, sources: Sources) -> None:
+    if job.base is not None and sources.base.tree == sources.head.tree:
+        raise UsageError(
+            f"base and head are the same content ({sources.base.sha[:12]}), so there is nothing to compare",
+            hint="name another --base, or --head WORKTREE for work that is not committed",
+        )
+
+
+def _rules_root(job: Job, sources: Sources, scratch: Path, stack: ExitStack) -> Path:
+    """Where the rules come from: the tip of base; or, for one ref alone, the commit that is named, or itself."""
+    if job.base is not None:
+        return sources.rules.path
+    if job.rules is None:
+        return sources.head.path
+    there = stack.enter_context(
+        worktrees(job.repo, job.rules, job.rules, merge_base=False, scratch=scratch, environ=job.environ)
+    )
+    return there.head.path
+
+
+def _roots(job: Job, sources: Sources) -> dict[Side, Path]:
+    both: dict[Side, Path] = {"base": sources.base.path, "head": sources.head.path}
+    return both if job.base is not None else {"head": sources.head.path}
+
+
+def _scope(job: Job, policy: Policy, key: str, journal: Journal) -> str:
+    """Which runs share cached answers: all, unless latencies are compared, which must be measured side by side."""
+    if not job.use_cache:
+        # A name that no earlier run had, and that a resumed run has again.
+        own = journal.meta("scope") or secrets.token_hex(16)
+        journal.set_meta("scope", own)
+        return own
+    return key if compares_latency(policy) else ""
+
+
+def compares_latency(policy: Policy) -> bool:
+    """Whether a bound holds head's latency against base's, so that both must be measured side by side."""
+    return any(
+        name.startswith("latency") and section.max_increase is not None
+        for name, section in policy.loaded.config.objectives.items()
+    )
+
+
+def seed_of(journal: Journal) -> int:
+    """The seed of this run's order of cases: nobody can know it before the run, and a resumed run has it again.
+
+    It hangs on nothing that the change under test holds: whoever could foresee the order could put the cases that
+    got worse behind the point where a run stops early.
+    """
+    kept = journal.meta("seed")
+    if kept is None:
+        kept = str(secrets.randbits(48))
+        journal.set_meta("seed", kept)
+    return int(kept)
+
+
+def gated_cases(golden: GoldenSet) -> list[Case]:
+    """The cases that count for the verdict, in order."""
+    return [case for case in golden.cases if case.id in golden.gated]
