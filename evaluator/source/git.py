@@ -1,17 +1,25 @@
 """Runs git so that it reads and nothing else: no configuration of the user's, no hooks, no prompts, no network.
 
-What git is asked for is in the files beside this one.
+What git is asked for is in the files beside this one; the network is opened by `fetch.py` alone.
 """
 
 import os
+import signal
 import subprocess
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import tempfile
+import threading
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
-from evaluator.errors import SourceError
+from evaluator.errors import ExitCode, SourceError
 
 TIMEOUT_S = 600.0
+GRACE_S = 2.0
+"""For git to remove its lock files after it was told to end."""
+CHUNK = 1 << 16
 PASSED_ON = ("PATH", "HOME", "XDG_CONFIG_HOME", "GIT_TEST_ASSUME_DIFFERENT_OWNER")
 """Names of the environment that git may see; the last is git's own switch for testing the check of ownership."""
 
@@ -39,37 +47,52 @@ class Git:
     """Our environment; only `PASSED_ON` of it reaches git."""
     user_config: bool = False
     """Read the user's own configuration too; for commands that only print it."""
+    settings: tuple[str, ...] = ()
+    """Further `name=value` settings, after `SAFE`; others can see them, so nothing secret."""
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Further environment of the git process; may be secret."""
+    timeout_s: float = TIMEOUT_S
 
     def run(self, arguments: Sequence[str], *, stdin: bytes = b"") -> bytes:
         """Run a git command and give its stdout.
 
         Raises:
             GitFailed: It ended with another code than 0.
-            SourceError: There is no git, or it did not end.
+            GitTimedOut: It did not end; it and its children were stopped.
+            SourceError: There is no git, or it cannot be run.
         """
-        command = ["git", *SAFE, "-c", f"safe.directory={self.directory}", *arguments]
-        try:
-            done = subprocess.run(  # noqa: S603  # argv, no shell; user text only after --end-of-options
-                command,
-                cwd=self.directory,
-                env=self._environment(),
-                input=stdin,
-                capture_output=True,
-                timeout=TIMEOUT_S,
-                check=False,
-            )
-        except FileNotFoundError as error:
-            if not self.directory.is_dir():
-                raise SourceError(f"{shown(str(self.directory))} is not a directory") from error
-            hint = "install git (apt-get install git), or put it on the PATH"
-            raise SourceError("git is not installed, and both refs are read with it", hint=hint) from error
-        except subprocess.TimeoutExpired as error:
-            raise SourceError(f"git {arguments[0]} did not end within {TIMEOUT_S:g} s") from error
-        except (OSError, ValueError) as error:  # ValueError: a NUL byte in an argument
-            raise SourceError(f"git {arguments[0]} could not be run: {error}") from error
-        if done.returncode != 0:
-            raise GitFailed(arguments, done.returncode, done.stderr.decode("utf-8", "backslashreplace"))
-        return done.stdout
+        with self._process(arguments, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            try:
+                stdout, stderr = process.communicate(stdin, timeout=self.timeout_s)
+            except subprocess.TimeoutExpired as error:
+                raise GitTimedOut(arguments, self.timeout_s) from error
+        if process.returncode != 0:
+            raise GitFailed(arguments, process.returncode, _decoded(stderr))
+        return stdout
+
+    def stream(self, arguments: Sequence[str]) -> Generator[bytes, None, None]:
+        """Give NUL-terminated items of a git command's stdout one by one; closing the generator stops git.
+
+        Raises:
+            GitFailed: It ended with another code than 0.
+            GitTimedOut: It did not end.
+            SourceError: There is no git, or it cannot be run.
+        """
+        late = threading.Event()
+        with tempfile.TemporaryFile() as stderr:
+            with self._process(arguments, stdin=subprocess.DEVNULL, stderr=stderr) as process:
+                timer = threading.Timer(self.timeout_s, _stop_late, [process, late])
+                timer.start()
+                try:
+                    yield from _items(process)
+                    process.wait()
+                finally:
+                    timer.cancel()
+            if late.is_set():
+                raise GitTimedOut(arguments, self.timeout_s)
+            if process.returncode != 0:
+                stderr.seek(0)
+                raise GitFailed(arguments, process.returncode, _decoded(stderr.read()))
 
     def text(self, arguments: Sequence[str], *, stdin: bytes = b"") -> str:
         """Run a git command and give its stdout as text without the last line break."""
@@ -92,7 +115,83 @@ class Git:
             "GIT_NO_LAZY_FETCH": "1",
             "GIT_NO_REPLACE_OBJECTS": "1",
             "GIT_TERMINAL_PROMPT": "0",
+            **self.variables,
         }
+
+    @contextmanager
+    def _process(
+        self, arguments: Sequence[str], *, stdin: int, stderr: int | IO[bytes]
+    ) -> Generator["subprocess.Popen[bytes]", None, None]:
+        """Start git; whatever ends the block, nothing of it goes on running after it."""
+        settings = [word for setting in self.settings for word in ("-c", setting)]
+        command = ["git", *SAFE, "-c", f"safe.directory={self.directory}", *settings, *arguments]
+        try:
+            process = subprocess.Popen(  # noqa: S603  # argv, no shell; user text only after --end-of-options
+                command,
+                cwd=self.directory,
+                env=self._environment(),
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                start_new_session=True,  # its children, which hold the connection, are stopped with it
+            )
+        except FileNotFoundError as error:
+            if not self.directory.is_dir():
+                raise SourceError(f"{shown(str(self.directory))} is not a directory") from error
+            hint = "install git (apt-get install git), or put it on the PATH"
+            raise SourceError("git is not installed, and both refs are read with it", hint=hint) from error
+        except (OSError, ValueError) as error:  # ValueError: a NUL byte in an argument
+            raise SourceError(f"git {arguments[0]} could not be run: {error}") from error
+        with process:
+            try:
+                yield process
+            finally:
+                _end(process)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    if process.returncode is not None:
+        return
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_S)
+            # A child may outlive git for a moment; the group is ended whole.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            return
+
+
+def _stop_late(process: "subprocess.Popen[bytes]", late: threading.Event) -> None:
+    late.set()
+    process.kill()
+
+
+def _items(process: "subprocess.Popen[bytes]") -> Generator[bytes, None, None]:
+    rest = b""
+    while process.stdout is not None and (chunk := os.read(process.stdout.fileno(), CHUNK)):
+        *whole, rest = (rest + chunk).split(b"\0")
+        yield from whole
+
+
+def _decoded(text: bytes) -> str:
+    return text.decode("utf-8", "backslashreplace")
+
+
+class GitTimedOut(SourceError):
+    """A git command that did not end in its time.
+
+    Args:
+        arguments: The command.
+        seconds: The time it had.
+    """
+
+    exit_code = ExitCode.INFRASTRUCTURE
+
+    def __init__(self, arguments: Sequence[str], seconds: float) -> None:
+        """Name the command, without its arguments."""
+        super().__init__(f"git {arguments[0]} did not end within {seconds:g} s")
 
 
 class GitFailed(Exception):

@@ -64,6 +64,18 @@ def resolve_pair(git: Git, base: str, head: str, *, merge_base: bool) -> Pair:
     return Pair(_merge_base(git, base, base_sha, head, head_sha) if merge_base else base_sha, head_sha, base_sha)
 
 
+def check_pair(git: Git, pair: Pair, head: str) -> Pair:
+    """Make sure that commits which others have chosen are here; their history need not be.
+
+    Raises:
+        SourceError: One is not here, or head is to be uncommitted work.
+    """
+    if head == WORKTREE:
+        raise SourceError(f"{WORKTREE} cannot stand for a commit", hint="name the branch that the commit is on")
+    sides = (("base", pair.base), ("head", pair.head), ("base", pair.tip))
+    return Pair(*(resolve_commit(git, sha, side=side) for side, sha in sides))
+
+
 def resolve_commit(git: Git, ref: str, *, side: str) -> str:
     """Give the SHA of the commit that `ref` names.
 

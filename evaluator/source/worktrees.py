@@ -9,16 +9,17 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-from evaluator.errors import SourceError
 from evaluator.records import Side
 from evaluator.source.checkout import ChangedFile, Checkout, Sources
+from evaluator.source.contents import Contents, fill_contents
 from evaluator.source.git import Git, GitFailed, shown
-from evaluator.source.pointers import pointer_warnings
-from evaluator.source.refs import WORKTREE, check_repository, resolve_pair
+from evaluator.source.limits import LIMITS, Limits, check_size
+from evaluator.source.pointers import missing_warnings
+from evaluator.source.refs import WORKTREE, Pair, check_pair, check_repository, resolve_commit, resolve_pair
+from evaluator.source.repository import lender_of, new_repository
 from evaluator.source.snapshot import find_worktree, snapshot
 
 __all__ = ["ChangedFile", "Checkout", "Sources", "worktrees"]
@@ -33,6 +34,10 @@ def worktrees(
     head: str,
     *,
     merge_base: bool = True,
+    pair: Pair | None = None,
+    anchor: str | None = None,
+    contents: Contents | None = None,
+    limits: Limits = LIMITS,
     scratch: Path,
     environ: Mapping[str, str] | None = None,
 ) -> Iterator[Sources]:
@@ -43,6 +48,11 @@ def worktrees(
         base: A branch, tag or commit; `WORKTREE` only if head is that too, for a run without a comparison.
         head: The same, or `WORKTREE`: the files as they are in the user's checkout, tracked and new, not ignored.
         merge_base: Compare with the commit where head left base, so that head is not blamed for later work on base.
+        pair: The commits themselves, for a repository without the history to find them in; `base` and `head` then are
+            names for people alone, and `merge_base` counts for nothing.
+        anchor: A branch, tag or commit that is checked out beside them, as it is.
+        contents: How what git only points to is fetched (Git LFS, submodules); without it there is a warning.
+        limits: The largest commit that is checked out.
         scratch: An existing directory; a new one is made in it and removed at the end.
         environ: Our environment; `os.environ` if None.
 
@@ -51,75 +61,45 @@ def worktrees(
     """
     git = Git(repo.resolve(), os.environ if environ is None else environ)
     check_repository(git)
-    worktree = find_worktree(git) if head == WORKTREE else None
-    pair = resolve_pair(git, base, head, merge_base=merge_base)
+    worktree = find_worktree(git) if head == WORKTREE and pair is None else None
+    pair = resolve_pair(git, base, head, merge_base=merge_base) if pair is None else check_pair(git, pair, head)
+    anchor_sha = resolve_commit(git, anchor, side="anchor") if anchor is not None else ""
     room = Path(tempfile.mkdtemp(prefix="sources-", dir=scratch)).resolve()
     try:
-        lender = _lender(git)
-        base_git = _new_repository(room / "base", lender, pair.base, git.environ)
-        head_git = _new_repository(room / "head", lender, pair.head, git.environ)
-        base_checkout, _ = _fill(base_git, "base", base, pair.base, worktree)
-        head_checkout, warnings = _fill(head_git, "head", head, pair.head, worktree)
-        warnings += pointer_warnings(head_git)
-        rules = base_checkout
-        if pair.tip != pair.base:
-            rules, _ = _fill(
-                _new_repository(room / "rules", lender, pair.tip, git.environ), "base", base, pair.tip, None
-            )
-        changed = _changed(head_git, base_checkout.tree, head_checkout.tree)
-        yield Sources(base_checkout, head_checkout, rules, changed, warnings)
+        lender = lender_of(git)
+        gits: dict[str, Git] = {}
+        warnings: list[str] = []
+
+        def check_out(name: str, side: Side, ref: str, sha: str) -> Checkout:
+            gits[name] = new_repository(room / name, lender, sha, git.environ)
+            checkout, told = _fill(gits[name], side, ref, sha, worktree, limits)
+            warnings.extend(told if name == "head" else ())
+            return checkout
+
+        base_checkout = check_out("base", "base", base, pair.base)
+        head_checkout = check_out("head", "head", head, pair.head)
+        rules = check_out("rules", "base", base, pair.tip) if pair.tip != pair.base else base_checkout
+        pinned = check_out("anchor", "base", anchor, anchor_sha) if anchor is not None else None
+        if contents is None:
+            warnings += missing_warnings(gits["head"])
+        else:
+            trusted = gits.get("rules", gits["base"])
+            warnings += fill_contents(list(gits.values()), trusted, contents, room=room, limits=limits)
+        changed = _changed(gits["head"], base_checkout.tree, head_checkout.tree)
+        yield Sources(base_checkout, head_checkout, rules, changed, tuple(warnings), pinned)
     finally:
         _remove(room)
 
 
-@dataclass(frozen=True, slots=True)
-class _Lender:
-    """What the fresh repositories need to know of the user's."""
-
-    objects: Path
-    object_format: str
-    shallow: bytes
-
-
-def _lender(git: Git) -> _Lender:
-    def path_of(name: str) -> Path:
-        return Path(
-            os.fsdecode(git.run(["rev-parse", "--path-format=absolute", "--git-path", name]).removesuffix(b"\n"))
-        )
-
-    objects, shallow = path_of("objects"), path_of("shallow")
-    if "\n" in str(objects):
-        raise SourceError("the repository's path has a line break", hint="move the repository to a plainer path")
-    return _Lender(
-        objects,
-        git.text(["rev-parse", "--show-object-format"]),
-        shallow.read_bytes() if shallow.exists() else b"",
-    )
-
-
-def _new_repository(path: Path, lender: _Lender, sha: str, environ: Mapping[str, str]) -> Git:
-    """Make an empty repository at `path` whose HEAD is `sha`; no file is checked out yet."""
-    path.mkdir()
-    git = Git(path, environ)
-    try:
-        git.run(["init", "--quiet", "--template=", "--initial-branch=none", f"--object-format={lender.object_format}"])
-        alternates = path / ".git" / "objects" / "info" / "alternates"
-        alternates.parent.mkdir(exist_ok=True)
-        alternates.write_bytes(os.fsencode(lender.objects) + b"\n")
-        if lender.shallow:
-            (path / ".git" / "shallow").write_bytes(lender.shallow)
-        git.run(["update-ref", "--no-deref", "HEAD", sha])
-    except GitFailed as failure:
-        raise failure.as_error(f"cannot set up a checkout of {sha[:12]}") from failure
-    return git
-
-
-def _fill(git: Git, side: Side, ref: str, sha: str, worktree: Git | None) -> tuple[Checkout, tuple[str, ...]]:
+def _fill(
+    git: Git, side: Side, ref: str, sha: str, worktree: Git | None, limits: Limits
+) -> tuple[Checkout, tuple[str, ...]]:
     """Put the files in place: those of the commit, or the user's uncommitted ones."""
     if ref == WORKTREE and worktree is not None:
         tree, warnings = snapshot(worktree, git)
         return _uncommitted(git, side, sha, tree), warnings
     try:
+        check_size(git, sha, f"{side} {shown(ref)} ({sha[:12]})", limits)
         git.run(["read-tree", "--reset", "-u", sha])
         tree = git.text(["rev-parse", f"{sha}^{{tree}}"])
         return Checkout(side, ref, sha, git.directory, tree, _subject(git, sha)), ()

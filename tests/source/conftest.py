@@ -1,10 +1,13 @@
-"""A repository with two branches, and a directory to check out into."""
+"""A repository with two branches, a server with a pull request, and a directory to check out into."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.source.pulls import TOKEN, Pull, open_pull
 from tests.source.repositories import Repository
+from tests.standin.git_http import GitServer, git_http
 
 
 @pytest.fixture
@@ -27,3 +30,16 @@ def forked(tmp_path: Path) -> Repository:
     repository.commit("later on main", b_txt="later")
     repository.git("checkout", "--quiet", "feature")
     return repository
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[GitServer]:
+    """A git server that wants a token."""
+    with git_http(tmp_path / "server", tokens=[TOKEN]) as running:
+        yield running
+
+
+@pytest.fixture
+def pull(tmp_path: Path, server: GitServer) -> Pull:
+    """A pull request from a fork, published as the server would."""
+    return open_pull(tmp_path, server)
