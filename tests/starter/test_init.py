@@ -100,9 +100,9 @@ def test_the_workflow_asks_for_no_more_than_it_needs(tmp_path: Path, run_init: R
     run_init(tmp_path)
     text = (tmp_path / WORKFLOW).read_text("utf-8")
     workflow = yaml.safe_load(text)
-    assert workflow["permissions"] == {"contents": "read", "pull-requests": "write"}
+    assert workflow["permissions"] == {}
     assert workflow[True] == "pull_request"  # YAML 1.1 reads the key `on` as true
-    assert "permissions" not in workflow["jobs"]["gate"]
+    assert workflow["jobs"]["gate"]["permissions"] == {"contents": "read", "pull-requests": "write"}
     step = workflow["jobs"]["gate"]["steps"][-1]
     assert step == {"uses": "org/llm-eval-gate@v1", "env": {"OPENAI_API_KEY": "${{ secrets.OPENAI_API_KEY }}"}}
     assert "pull_request_target" not in text
@@ -112,7 +112,8 @@ def test_the_workflow_of_github_models_needs_no_secret(sample: Sample, run_init:
     root = sample("github")
     run_init(root)
     workflow = yaml.safe_load((root / WORKFLOW).read_text("utf-8"))
-    assert workflow["permissions"] == {"contents": "read", "pull-requests": "write", "models": "read"}
+    permissions = {"contents": "read", "pull-requests": "write", "models": "read"}
+    assert workflow["jobs"]["gate"]["permissions"] == permissions
     assert workflow["jobs"]["gate"]["steps"][-1]["env"] == {"GITHUB_TOKEN": "${{ github.token }}"}
 
 
