@@ -78,6 +78,7 @@ async def gate(job: Job) -> Outcome:
             effort=decided.effort,
             notes=(*job.notes, *decided.notes, *opened.sources.warnings, *opened.ready.warnings),
             gated_slices=decided.slices,
+            show_texts=job.show_texts,
         )
         document = build_document(
             facts, opened.policy, opened.golden, opened.ready, opened.journal, decided.table, decided.verdict
@@ -116,8 +117,9 @@ async def _run_pair(opened: OpenRun) -> Decided:
     table = read_table(journal, gated, ready.metrics, ready.scorers, repeats=max(1, effort.repeats), sides=SIDES)
     table = table if known is None else with_baseline(table, known)
     verdict, slices = with_gated_slices(opened.policy.loaded, gated, table, ready.objectives, decider.verdict())
+    said = table.first_outage if job.show_texts else ""
     verdict = with_outages(
-        verdict, table.outages, effort.cases * effort.repeats, _error_bound(ready.objectives), said=table.first_outage
+        verdict, table.outages, effort.cases * effort.repeats, _error_bound(ready.objectives), said=said
     )
     notes = [*_known_notes(known), *([no_anchor] if no_anchor else []), *_anchor_notes(anchor)]
     return Decided(table, verdict, effort, slices, tuple(notes))
@@ -165,7 +167,8 @@ async def _run_one(opened: OpenRun) -> Decided:
     table = await answer_all(opened, label="head")
     cases, repeats = len(opened.golden.cases), opened.job.repeats
     verdict = decide(None, table.columns["head"], objectives, clusters=table.clusters)
-    verdict = with_outages(verdict, table.outages, cases * repeats, _error_bound(objectives), said=table.first_outage)
+    said = table.first_outage if opened.job.show_texts else ""
+    verdict = with_outages(verdict, table.outages, cases * repeats, _error_bound(objectives), said=said)
     return Decided(table, verdict, Effort(cases, cases, repeats))
 
 

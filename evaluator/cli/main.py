@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evaluator import __version__
-from evaluator.cli import compare, demo, gate, init, noise, report, run, validate
+from evaluator.cli import action, compare, demo, gate, init, noise, report, run, validate
 from evaluator.cli.world import World
 from evaluator.errors import EvalGateError, ExitCode
 
-_COMMANDS = (gate, run, compare, report, noise, validate, init, demo)
+_COMMANDS = (gate, run, compare, report, noise, validate, init, demo, action)
 
 _EXIT_CODES = """exit codes:
   0  pass

@@ -160,6 +160,17 @@ class SlicesSection(Section):
     gate: Literal["all"] | tuple[str, ...] = Field(default=(), description="`all`, or a list of tags.")
 
 
+class WhenSection(Section):
+    """Which pull requests are evaluated; the others pass, and the check says why."""
+
+    paths: tuple[RepoPath, ...] = Field(
+        default=(), description="Only if a changed file matches one: `prompts/**`, `*.md`. Empty: any."
+    )
+    drafts: bool = Field(default=True, description="Whether drafts are evaluated.")
+    labels: tuple[str, ...] = Field(default=(), description="Only with one of these labels. Empty: any.")
+    skip_labels: tuple[str, ...] = Field(default=(), description="Not with one of these labels.")
+
+
 class BaselineSection(Section):
     """Earlier runs of base's content alone (`llm-eval-gate run`), whose values stand in for asking base again."""
 
@@ -185,6 +196,7 @@ class Config(Section):
     anchor: AnchorSection | None = Field(default=None, description="A pinned state to compare with beside base.")
     slices: SlicesSection = Field(default_factory=SlicesSection)
     baseline: BaselineSection = Field(default_factory=BaselineSection)
+    when: WhenSection = Field(default_factory=WhenSection)
     early_stop: bool = Field(default=True, description="Stop before all cases are run, once all is decided.")
     strict: bool = Field(default=False, description="Pass only what is shown to keep its bound (non-inferiority).")
     concurrency: int = Field(default=8, ge=1, le=1000, description="Cases in flight at once.")

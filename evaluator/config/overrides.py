@@ -23,6 +23,8 @@ class Overrides:
     concurrency: int | None = None
     max_usd: float | None = None
     on_inconclusive: Literal["warn", "fail", "pass"] | None = None
+    app_env: tuple[str, ...] | None = None
+    """Names of environment variables that a process target may see, beside those of the file."""
     max_cases: int | None = None
     """Most of base's cases that are run: a sample that stays the same from run to run. No key of the file."""
 
@@ -53,6 +55,10 @@ def with_overrides(loaded: LoadedConfig, given: Overrides) -> LoadedConfig:
         changed["judge"] = config.judge.model_copy(update={"model": given.judge_model})
     if given.max_usd is not None:
         changed["budget"] = config.budget.model_copy(update={"max_usd": given.max_usd})
+    command = config.target.command
+    if given.app_env and command is not None:
+        names = tuple(dict.fromkeys((*command.env, *given.app_env)))
+        changed["target"] = config.target.model_copy(update={"command": command.model_copy(update={"env": names})})
     for name in ("max_repeats", "concurrency", "on_inconclusive"):
         if getattr(given, name) is not None:
             changed[name] = getattr(given, name)

@@ -13,6 +13,7 @@ def config_schema() -> dict[str, Any]:
     schema["title"] = "llm-eval-gate.yml"
     properties = schema["properties"]
     properties["dataset"] = {"anyOf": [{"type": "string"}, properties["dataset"]]}
+    properties["anchor"]["anyOf"].insert(0, {"type": "string"})
     full = properties["scorers"]["items"]
     short = {"type": "string", "description": "A scorer's type, or python:file.py:function"}
     keyed = {"type": "object", "minProperties": 1, "maxProperties": 1}

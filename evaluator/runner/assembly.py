@@ -20,6 +20,7 @@ from evaluator.report.document_parts import (
     PolicyChange,
     RefInfo,
 )
+from evaluator.report.redaction import without_texts
 from evaluator.runner.journal import Journal
 from evaluator.runner.policy import GoldenSet, Policy
 from evaluator.runner.setup import Prepared
@@ -56,6 +57,8 @@ class RunFacts:
     rerun: str
     notes: tuple[str, ...]
     gated_slices: tuple[SliceResult, ...] = ()
+    show_texts: bool = True
+    """Whether questions, answers and reasons may stand in the report."""
 
 
 def build_document(
@@ -78,6 +81,7 @@ def build_document(
     ]
     # Of the many latencies and token counts only those that tell something new are worth a row.
     others = [metric for metric in others if metric.source not in bound or metric.kind is not MetricKind.QUANTILE]
+    cases = _cases(golden, journal, ready.metrics, most, compared=facts.base is not None)
     return from_verdict(
         verdict,
         version=facts.version,
@@ -97,7 +101,7 @@ def build_document(
         label_tables=_label_tables(ready.metrics, golden, journal, facts.base is not None),
         distributions=_distributions(ready.metrics, table),
         spend=spend_part(_everything(journal, golden, most)),
-        cases=_cases(golden, journal, ready.metrics, most, compared=facts.base is not None),
+        cases=cases if facts.show_texts else without_texts(cases),
         policy_changes=[
             PolicyChange(path=change.path, what=change.what, effect=change.effect)
             for change in (*policy.changes, *golden.changes)
@@ -125,7 +129,7 @@ def _notes(facts: RunFacts, policy: Policy, table: Table, verdict: Verdict, jour
     if facts.base is not None and policy.side == "head":
         notes.append("base has no config file, so head's rules were used; from the next change on base's rule")
     notes += _nothing_to_lose(verdict)
-    notes += _commonest_failures(journal, table)
+    notes += _commonest_failures(journal, table, said=facts.show_texts)
     if table.incomparable_latencies:
         notes.append(
             f"{table.incomparable_latencies} pairs of latencies were measured in different runs and are not compared"
@@ -147,20 +151,22 @@ def _nothing_to_lose(verdict: Verdict) -> list[str]:
     return [f"{', '.join(stuck)}: at the lowest possible value on both sides, so no drop could be seen"]
 
 
-def _commonest_failures(journal: Journal, table: Table) -> list[str]:
-    """What most failed answers and scores of a side say, with their number."""
-    said: dict[Side, Counter[str]] = {side: Counter() for side in table.columns}
+def _commonest_failures(journal: Journal, table: Table, *, said: bool) -> list[str]:
+    """What most failed answers and scores of a side say, with their number; without their words unless `said`."""
+    counts: dict[Side, Counter[str]] = {side: Counter() for side in table.columns}
     for _, side, _, output in journal.all_outputs():
-        if output.failure is not None and side in said:
-            said[side][f"{output.failure.kind.value}: {output.failure.message[:_SAID]}"] += 1
+        if output.failure is not None and side in counts:
+            words = f": {output.failure.message[:_SAID]}" if said else ""
+            counts[side][f"{output.failure.kind.value}{words}"] += 1
     for _, side, _, score in journal.all_scores():
-        if score.failure is not None and side in said:
-            said[side][f"scorer {score.scorer}: {score.failure.message[:_SAID]}"] += 1
+        if score.failure is not None and side in counts:
+            words = f": {score.failure.message[:_SAID]}" if said else ""
+            counts[side][f"scorer {score.scorer}{words}"] += 1
     return [
-        f"{side}: {sum(counts.values())} answers or scores failed, most often ({counts.most_common(1)[0][1]} times)"
-        f" {counts.most_common(1)[0][0]}"
-        for side, counts in said.items()
-        if counts
+        f"{side}: {sum(found.values())} answers or scores failed, most often ({found.most_common(1)[0][1]} times)"
+        f" {found.most_common(1)[0][0]}"
+        for side, found in counts.items()
+        if found
     ]
 
 

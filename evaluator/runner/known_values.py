@@ -11,7 +11,7 @@ from evaluator.errors import SourceError
 from evaluator.records import Side
 from evaluator.runner.alone import answer_all
 from evaluator.runner.baselines import Known, Values, read_answers
-from evaluator.runner.opening import Job, OpenRun, compares_latency, content_of, gated_cases, open_run
+from evaluator.runner.opening import Job, OpenRun, compares_latency, content_of, gated_cases, in_directory, open_run
 from evaluator.runner.table import Table
 from evaluator.source.checkout import Checkout
 from evaluator.source.releases import LAST_RELEASE, last_release
@@ -86,6 +86,8 @@ async def measured_anchor(opened: OpenRun) -> tuple[Anchor | None, str]:
         if released is None:
             return None, "there is no release yet, so there was no anchor to compare with"
         ref = released
+    elif job.named is not None:
+        ref = await asyncio.to_thread(job.named, ref)
     alone = replace(
         job, base=None, head=ref, pair=None, rules=opened.sources.rules.sha, merge_base=False, opened=None,
         repeats=min(_MOST_ANCHOR_REPEATS, policy.loaded.config.max_repeats),
@@ -104,7 +106,7 @@ async def _measure(opened: OpenRun, alone: Job, share: float) -> Anchor:
     with worktrees(
         alone.repo, alone.head, alone.head, merge_base=False, scratch=scratch, environ=alone.environ
     ) as there:
-        checkout = there.head
+        checkout = in_directory(there, alone.directory).head
         known = opened.baselines.known(
             content_of(opened.policy, opened.golden, checkout.path, checkout.tree, alone.environ),
             ids,

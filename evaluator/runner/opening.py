@@ -5,11 +5,11 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from evaluator import __version__
 from evaluator.config.overrides import Overrides, with_overrides
-from evaluator.errors import InfrastructureError, UsageError
+from evaluator.errors import InfrastructureError, SourceError, UsageError
 from evaluator.gateway.gateway import Gateway
 from evaluator.records import Case, Side
 from evaluator.runner.baselines import Baselines, content_key
@@ -18,7 +18,8 @@ from evaluator.runner.policy import GoldenSet, Policy, load_golden_set, load_pol
 from evaluator.runner.progress import Progress
 from evaluator.runner.setup import Prepared, RunRequest, prepared
 from evaluator.runner.state import RunFolder, run_key
-from evaluator.source.checkout import Sources
+from evaluator.source.checkout import Checkout, Sources
+from evaluator.source.contents import Contents
 from evaluator.source.refs import WORKTREE, Pair
 from evaluator.source.worktrees import worktrees
 
@@ -54,8 +55,16 @@ class Job:
     repeats: int = 1
     """Answers a case, for a run of one ref alone."""
     overrides: Overrides = field(default_factory=Overrides)
+    directory: str = ""
+    """Folder of the app in the repository, to which all paths of the config are relative; empty for its root."""
     last_release: FindRelease | None = None
     """How to find the last release; by the repository's tags if None."""
+    named: Callable[[str], str] | None = None
+    """How to find any other anchor, and have its commit in the repository; as the repository names it if None."""
+    contents: Contents | None = None
+    """How what commits only point to is fetched (Git LFS, submodules)."""
+    show_texts: bool = True
+    """Whether questions, answers and reasons may stand in the report; False leaves numbers and ids."""
     notes: tuple[str, ...] = field(default=())
     opened: Callable[["Opening"], None] | None = None
     """Told what was found before anything is started; may raise to stop."""
@@ -114,11 +123,12 @@ async def open_run(job: Job, *, spent_usd: float = 0.0, calls_made: int = 0) -> 
         base = job.base or ("HEAD" if job.head == WORKTREE else job.head)
         sources = stack.enter_context(
             worktrees(
-                job.repo, base, job.head, merge_base=job.merge_base, pair=job.pair, scratch=scratch,
-                environ=job.environ,
+                job.repo, base, job.head, merge_base=job.merge_base, pair=job.pair, contents=job.contents,
+                scratch=scratch, environ=job.environ,
             )
         )  # fmt: skip
         _refuse_same(job, sources)
+        sources = in_directory(sources, job.directory)
         rules = _rules_root(job, sources, scratch, stack)
         policy = load_policy(rules, sources.head.path, name=job.config, left=sources.base.path if job.base else None)
         if policy.side == "head" and job.base is not None:
@@ -208,9 +218,33 @@ def _rules_root(job: Job, sources: Sources, scratch: Path, stack: ExitStack) -> 
     if job.rules is None:
         return sources.head.path
     there = stack.enter_context(
-        worktrees(job.repo, job.rules, job.rules, merge_base=False, scratch=scratch, environ=job.environ)
-    )
-    return there.head.path
+        worktrees(
+            job.repo, job.rules, job.rules, merge_base=False, contents=job.contents, scratch=scratch,
+            environ=job.environ,
+        )
+    )  # fmt: skip
+    return in_directory(there, job.directory).head.path
+
+
+def in_directory(sources: Sources, directory: str) -> Sources:
+    """The same checkouts, seen from the app's folder in them.
+
+    Raises:
+        SourceError: A checkout has no such folder.
+    """
+    if not directory:
+        return sources
+
+    def seen(checkout: Checkout) -> Checkout:
+        path = checkout.path.joinpath(*PurePosixPath(directory).parts)
+        if not path.is_dir() or path.resolve() != path:
+            raise SourceError(
+                f"{checkout.side} ({checkout.sha[:12]}) has no folder {ascii(directory)[:120]}",
+                hint="the app's folder must be there at both refs, and no symbolic link may lead to it",
+            )
+        return replace(checkout, path=path)
+
+    return replace(sources, base=seen(sources.base), head=seen(sources.head), rules=seen(sources.rules))
 
 
 def _roots(job: Job, sources: Sources) -> dict[Side, Path]:

@@ -1,0 +1,1 @@
+"""The GitHub Action: from an event to a verdict that is told."""

@@ -1,0 +1,151 @@
+"""Publishes the report of a run that had no right to: the second half of the pair of workflows for forks.
+
+Report and conclusion are claims: whoever opened the pull request may have changed the workflow that made them. Nothing
+of theirs is run; the report is read as data, rendered again by us, and called advice.
+"""
+
+import os
+import stat
+from pathlib import Path, PurePosixPath
+
+from evaluator.action import telling
+from evaluator.action.work import Work
+from evaluator.errors import EvalGateError, ExitCode, UsageError
+from evaluator.github.activity import PublishArtifact
+from evaluator.github.answers import PullRequest
+from evaluator.github.check import CheckPlace, CheckReport
+from evaluator.github.publish import Place, Publication, publish
+from evaluator.github.sticky import RunNumber
+from evaluator.report import markdown
+from evaluator.report.document import ResultDocument, load
+from evaluator.report.escape import shorten
+
+MAX_BYTES = 100_000_000
+RESULT = "result.json"
+ADVICE = "this report was made by the fork's own run, which its author can change: read it as advice, not as a check"
+
+
+def publish_artifact(work: Work, asked: PublishArtifact) -> int:
+    """Render a downloaded report anew and publish it on the pull request that GitHub says it belongs to.
+
+    Raises:
+        EvalGateError: There is no such pull request, or no report that can be read.
+    """
+    pull = _pull_of(work, asked)
+    if pull is None:
+        reason = f"no open pull request has {asked.head_sha[:12]} as its head any more: there is nothing to publish on"
+        work.say(reason)
+        _publish(work, None, asked, telling.of_skip(reason))
+        return ExitCode.PASS
+    document = _as_advice(read_report(work.settings.workspace, asked.artifact_path), asked, pull)
+    _publish(work, pull, asked, _publication(work, document, asked))
+    return ExitCode.PASS
+
+
+def read_report(workspace: Path, folder: str) -> ResultDocument:
+    """Read `result.json` of a folder below the workspace; no link is followed.
+
+    Raises:
+        EvalGateError: It is not there, no plain file, too large, or no result document.
+    """
+    hint = "download the other run's artifact into that folder with actions/download-artifact"
+    opened: list[int] = []
+    try:
+        opened.append(os.open(workspace, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        for part in PurePosixPath(folder).parts:
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            opened.append(os.open(part, flags, dir_fd=opened[-1]))
+        file = os.open(RESULT, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=opened[-1])
+        opened.append(file)
+        status = os.fstat(file)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
+            raise UsageError(f"{RESULT} in `artifact-path` is no plain file of at most {MAX_BYTES:,} bytes", hint=hint)
+        data = b""
+        while chunk := os.read(file, 1 << 20):
+            data += chunk
+            if len(data) > MAX_BYTES:
+                raise UsageError(f"{RESULT} in `artifact-path` is larger than {MAX_BYTES:,} bytes")
+        return load(data.decode("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError(f"{RESULT} in `artifact-path` cannot be read: {why}", hint=hint) from None
+    finally:
+        for one in reversed(opened):
+            os.close(one)
+
+
+def _pull_of(work: Work, asked: PublishArtifact) -> PullRequest | None:
+    """The open pull request whose head is just this commit, by GitHub's word; nothing in the artifact says it.
+
+    Raises:
+        EvalGateError: There are several.
+    """
+    found = {pull.number: pull for pull in work.client.pulls_of_commit(asked.head_sha)}
+    if asked.head_repository and asked.head_branch:
+        # The commits of a fork are not always found by their hash.
+        found |= {pull.number: pull for pull in work.client.pulls_of_branch(asked.head_repository, asked.head_branch)}
+    home = asked.head_repository or ""
+    matching = [
+        pull
+        for pull in found.values()
+        if pull.state == "open"
+        and pull.head_sha == asked.head_sha
+        and pull.head_repository.casefold() == home.casefold()
+    ]
+    if len(matching) > 1:
+        numbers = ", ".join(str(pull.number) for pull in matching)
+        raise UsageError(
+            f"{asked.head_sha[:12]} is the head of several pull requests: {numbers}",
+            hint="close all but one; a report that could be another's is not published",
+        )
+    return matching[0] if matching else None
+
+
+def _as_advice(document: ResultDocument, asked: PublishArtifact, pull: PullRequest) -> ResultDocument:
+    head = document.head.model_copy(
+        update={"label": f"pull request {pull.number}", "sha": asked.head_sha, "subject": shorten(pull.title, 200)}
+    )
+    return document.model_copy(update={"head": head, "notes": [ADVICE, *document.notes], "rerun": ""})
+
+
+def _publication(work: Work, document: ResultDocument, asked: PublishArtifact) -> Publication:
+    told = telling.of_document(
+        document,
+        ExitCode.PASS,
+        on_inconclusive="warn",
+        run_url=f"{work.settings.server_url}/{work.settings.repository}/actions/runs/{asked.run_id}",
+        files={},
+        lines=telling.Lines(),
+    )
+    # Never a success: a fork must not be able to make a required check green.
+    check = CheckReport(
+        "neutral", f"Advice: {told.check.title}"[:250], told.check.summary,
+        text=lambda limit: markdown.summary(document, limit=limit),
+    )  # fmt: skip
+    outputs = {**told.outputs, "passed": "false"}
+    return Publication(told.state, told.comment, told.summary, check, (), outputs, told.changed)
+
+
+def _publish(work: Work, pull: PullRequest | None, asked: PublishArtifact, publication: Publication) -> None:
+    settings, inputs = work.settings, work.settings.inputs
+    run = RunNumber(settings.run_id, settings.run_attempt)
+    wanted = inputs.check_run and pull is not None
+    check = CheckPlace(inputs.check_name, asked.head_sha, f"llm-eval-gate:{run}", settings.run_url) if wanted else None
+    place = Place(
+        number=pull.number if pull else None,
+        head=asked.head_sha,
+        run=run,
+        key=inputs.comment_key,
+        comment_mode=inputs.comment_mode,
+        check=check,
+        output_file=settings.output_file,
+        summary_file=settings.summary_file,
+        job_summary=inputs.job_summary,
+    )
+    outcome = publish(work.client, place, publication, out=work.out, pace=work.pace)
+    if pull is not None and outcome.failures:
+        raise EvalGateError(
+            f"the report could not be published: {outcome.failures[0]}",
+            hint="this workflow needs pull-requests: write (and checks: write for check-run)",
+            exit_code=ExitCode.INFRASTRUCTURE,
+        )

@@ -1,0 +1,46 @@
+"""Measures the default branch by itself, so that later pull requests need not ask base again."""
+
+from dataclasses import replace
+
+from evaluator.action import telling
+from evaluator.action.commits import Commits, Fetcher
+from evaluator.action.evaluate import write_files
+from evaluator.action.job import job_of, run_within
+from evaluator.action.work import Work
+from evaluator.github import commands
+from evaluator.github.activity import RefreshBaseline
+from evaluator.github.publish import Place, publish
+from evaluator.github.sticky import RunNumber
+
+
+def refresh(work: Work, asked: RefreshBaseline) -> int:
+    """Run the commit alone, hold it against the absolute bounds, and keep its values as a baseline.
+
+    Answers are asked anew: a baseline made of cached answers would count the same answers twice.
+
+    Raises:
+        EvalGateError: Anything that keeps the run from its end.
+    """
+    settings = work.settings
+    with commands.group(work.out, "Fetching"):
+        fetcher = Fetcher(work)
+        fetcher.commits(asked.sha, refs={asked.sha: f"refs/heads/{asked.ref.removeprefix('refs/heads/')}"})
+    commits = Commits(fetcher.repo, asked.sha, None, asked.sha, asked.ref, asked.ref, asked.sha)
+    job = replace(job_of(work, commits, use_cache=False), repeats=settings.inputs.repeat or 1)
+    outcome = run_within(work, job)
+    document = outcome.document
+    code = telling.exit_code(document, outcome.exit_code, settings.inputs.fail_on)
+    files = write_files(work, document, outcome)
+    publication = telling.of_document(
+        document, code, on_inconclusive="warn", run_url=settings.run_url, files=files, lines=telling.Lines()
+    )
+    place = Place(
+        number=None,
+        head=asked.sha,
+        run=RunNumber(settings.run_id, settings.run_attempt),
+        output_file=settings.output_file,
+        summary_file=settings.summary_file,
+        job_summary=settings.inputs.job_summary,
+    )
+    publish(work.client, place, publication, out=work.out, pace=work.pace)
+    return code

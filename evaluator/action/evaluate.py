@@ -1,0 +1,243 @@
+"""Evaluates one change and tells the outcome, whatever happens on the way."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+
+from evaluator.action import telling
+from evaluator.action.commits import Commits, Fetcher
+from evaluator.action.job import job_of, run_within
+from evaluator.action.when import Facts, why_not
+from evaluator.action.work import Work
+from evaluator.errors import EvalGateError, ExitCode, InfrastructureError, UsageError
+from evaluator.github import commands
+from evaluator.github.activity import Check, Need
+from evaluator.github.check import CheckPlace
+from evaluator.github.comment import Pace
+from evaluator.github.publish import Place, Publication, announce, publish
+from evaluator.github.settings import make_report_folder
+from evaluator.github.sticky import RunNumber
+from evaluator.pipeline import Outcome
+from evaluator.report import notices
+from evaluator.report.document import ResultDocument
+from evaluator.report.files import write_reports
+from evaluator.runner.opening import Opening
+from evaluator.runner.score_files import write_metrics, write_scores
+
+AT_ONCE = Pace(settle_s=0, retry_s=0)
+"""For a process that was told to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is evaluated, and where it is told."""
+
+    name: str
+    """For people, e.g. "pull request 7"."""
+    head: str
+    """SHA that comment and check run are about."""
+    find: Callable[[Fetcher], Commits]
+    number: int | None = None
+    title: str = ""
+    """Of the pull request; untrusted."""
+    draft: bool = False
+    labels: tuple[str, ...] = ()
+    asked: bool = True
+    """By hand: rules on drafts, paths and labels do not apply."""
+    expects_secrets: bool = True
+    check_run: bool = False
+    """Whether the job does not show at the head, so that only a check run can."""
+    needs: tuple[Need, ...] = ()
+
+
+class Skipped(Exception):
+    """The config says that this change is not evaluated; ends the run before anything is started."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What was found on the way to the result, for what is told of it."""
+
+    lines: telling.Lines = field(default_factory=telling.Lines)
+    on_inconclusive: str = "warn"
+
+
+def evaluate(work: Work, subject: Subject) -> int:
+    """Run the gate on a subject; gives the job's exit code. What was begun is always finished, also when told to end.
+
+    Raises:
+        Nothing that belongs to the run: that is told and becomes the exit code.
+    """
+    place = _place(work, subject)
+    title = f"Evaluating {subject.name}"
+    begun = announce(
+        work.client, place, lambda _: notices.begun(subject.name, work.settings.run_url), title=title, pace=work.pace
+    )
+    for line in begun.failures:
+        work.say(line)
+    if begun.check is not None and begun.check.check_id is not None:
+        place = replace(place, check_id=begun.check.check_id)
+    try:
+        publication, code = _outcome(work, subject)
+    except KeyboardInterrupt:
+        error = InfrastructureError("the run was cancelled before it had a verdict", hint="run it again")
+        told = telling.of_error(
+            error, head=subject.name, run_url=work.settings.run_url, rerun=work.rerun, cancelled=True
+        )
+        publish(work.client.hurried(), place, told, out=work.out, pace=AT_ONCE)
+        return ExitCode.INFRASTRUCTURE
+    publish(work.client, place, publication, out=work.out, pace=work.pace)
+    return code
+
+
+def _outcome(work: Work, subject: Subject) -> tuple[Publication, int]:
+    """What is told, and the exit code."""
+    try:
+        return _evaluated(work, subject)
+    except Skipped as skipped:
+        return telling.of_skip(str(skipped)), ExitCode.PASS
+    except EvalGateError as error:
+        known = _with_hint_for_forks(error, subject)
+    except Exception as error:  # a defect of ours must end in words too, and never in an exit code that means "fail"
+        known = internal(error)
+    work.say(f"error: {known}")
+    told = telling.of_error(known, head=subject.name, run_url=work.settings.run_url, rerun=work.rerun)
+    return told, int(known.exit_code)
+
+
+def internal(error: Exception) -> InfrastructureError:
+    """An error of our own making, for people."""
+    return InfrastructureError(
+        f"internal error: {type(error).__name__}: {ascii(str(error))[:300]}",
+        hint="this is a defect of llm-eval-gate; please report it with this line",
+    )
+
+
+def _evaluated(work: Work, subject: Subject) -> tuple[Publication, int]:
+    _check_head(work, subject)
+    with commands.group(work.out, "Fetching"):
+        commits = subject.find(Fetcher(work))
+        for name, sha in (("base", commits.base), ("head", commits.head), ("rules", commits.rules)):
+            work.say(f"{name}: {sha or 'missing'}")
+    seen = _Seen()
+    job = job_of(work, commits, opened=lambda opening: _opened(work, subject, opening, seen))
+    outcome = run_within(work, job)
+    document = _for_people(outcome.document, subject, commits, show=work.settings.inputs.show_outputs)
+    code = telling.exit_code(document, outcome.exit_code, work.settings.inputs.fail_on)
+    files = write_files(work, document, outcome)
+    return telling.of_document(
+        document, code, on_inconclusive=seen.on_inconclusive, run_url=work.settings.run_url, files=files,
+        lines=seen.lines,
+    ), code  # fmt: skip
+
+
+def _check_head(work: Work, subject: Subject) -> None:
+    """See that nobody has pushed since somebody asked for just this commit.
+
+    Raises:
+        InfrastructureError: Somebody has.
+    """
+    wanted = [need.subject for need in subject.needs if need.check is Check.HEAD_UNMOVED]
+    if not wanted or subject.number is None or not subject.asked:
+        return  # a job of `pull_request` shows at its own commit, and the next push has a job of its own
+    found = work.client.pull(subject.number).head_sha
+    if found != wanted[0]:
+        raise InfrastructureError(
+            f"the head of {subject.name} is {found[:12]} by now, and {wanted[0][:12]} was asked for",
+            hint="read what was pushed since, then ask for that commit",
+        )
+
+
+def _opened(work: Work, subject: Subject, opening: Opening, seen: _Seen) -> None:
+    """Look at the rules before anything is started.
+
+    Raises:
+        Skipped: They say that this change is not evaluated.
+        UsageError: A fork's code would run where keys are.
+    """
+    loaded = opening.policy.loaded
+    seen.on_inconclusive = loaded.config.on_inconclusive
+    folder = work.settings.inputs.working_directory or ""
+    changed = [str(PurePosixPath(file.path)) for file in opening.sources.changed]
+    inside = [path.removeprefix(f"{folder}/") for path in changed if not folder or path.startswith(f"{folder}/")]
+    if not subject.asked:
+        why = why_not(loaded.config.when, Facts(subject.draft, subject.labels, inside))
+        if why is not None:
+            raise Skipped(why)
+    prompt = loaded.config.target.prompt or ""
+    seen.lines = telling.Lines(
+        config=str(PurePosixPath(folder) / loaded.name),
+        objectives={name: loaded.text.line(("objectives", name)) for name in loaded.config.objectives},
+        prompt=str(PurePosixPath(folder) / prompt) if prompt in inside else "",
+    )
+    fork = next((need.subject for need in subject.needs if need.check is Check.SANDBOXED), None)
+    if fork is not None and loaded.config.target.prompt is None and _holds_keys(work):
+        raise UsageError(
+            f"the code under test comes from {fork}, and it would run where keys are",
+            hint="run it in a job without secrets, see `fork-evaluate.yml` among the examples; prompts are safe",
+        )
+
+
+def _holds_keys(work: Work) -> bool:
+    """Whether this job knows anything that a stranger's code must not: a provider's key, or a token that can write."""
+    return work.settings.inputs.api_key is not None or any(
+        value.strip() and (name.endswith(("_KEY", "_TOKEN", "_SECRET", "_PASSWORD")))
+        for name, value in work.environ.items()
+        if not name.startswith(("INPUT_", "ACTIONS_")) and name != "GITHUB_TOKEN"
+    )
+
+
+def _with_hint_for_forks(error: EvalGateError, subject: Subject) -> EvalGateError:
+    if not subject.expects_secrets and "environment variable" in error.message:
+        error.hint = (
+            "GitHub gives no secrets to pull requests from forks and from Dependabot; see docs/action.md,"
+            " 'Forks and Dependabot', for the ways to evaluate them all the same"
+        )
+    return error
+
+
+def _for_people(document: ResultDocument, subject: Subject, commits: Commits, *, show: bool) -> ResultDocument:
+    """Name the head as people know it: the pull request's own commit and title, not the merge that was run."""
+    title = subject.title if show else ""
+    head = document.head.model_copy(
+        update={"sha": commits.shown_head, "label": subject.name, "subject": title or document.head.subject}
+    )
+    notes = document.notes
+    if commits.head != commits.shown_head:
+        notes = [*notes, f"what was run is its merge into {commits.base_name} ({commits.head[:12]})"]
+    return document.model_copy(update={"head": head, "notes": notes})
+
+
+def write_files(work: Work, document: ResultDocument, outcome: Outcome | None) -> Mapping[str, str]:
+    """Write the reports where later steps find them; gives the outputs that say where.
+
+    Written only now, when no process of the app is left that could have put links there.
+    """
+    folder = make_report_folder(work.settings)
+    files = write_reports(document, folder)
+    if outcome is not None:
+        write_scores(outcome.table, folder)
+        write_metrics(outcome.metrics, folder)
+    relative = work.settings.inputs.report_path
+    return {"report-path": relative, "result-path": f"{relative}/{Path(files.result).name}"}
+
+
+def _place(work: Work, subject: Subject) -> Place:
+    settings, inputs = work.settings, work.settings.inputs
+    run = RunNumber(settings.run_id, settings.run_attempt)
+    check = (
+        CheckPlace(inputs.check_name, subject.head, external_id=f"llm-eval-gate:{run}", details_url=settings.run_url)
+        if inputs.check_run
+        else None
+    )
+    return Place(
+        number=subject.number,
+        head=subject.head,
+        run=run,
+        key=inputs.comment_key,
+        comment_mode=inputs.comment_mode,
+        check=check,
+        output_file=settings.output_file,
+        summary_file=settings.summary_file,
+        job_summary=inputs.job_summary,
+    )
