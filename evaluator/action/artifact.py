@@ -130,7 +130,11 @@ def _publish(work: Work, pull: PullRequest | None, asked: PublishArtifact, publi
     settings, inputs = work.settings, work.settings.inputs
     run = RunNumber(settings.run_id, settings.run_attempt)
     wanted = inputs.check_run and pull is not None
-    check = CheckPlace(inputs.check_name, asked.head_sha, f"llm-eval-gate:{run}", settings.run_url) if wanted else None
+    check = (
+        CheckPlace(inputs.check_name, asked.head_sha, f"llm-eval-gate:{run}:{inputs.comment_key}", settings.run_url)
+        if wanted
+        else None
+    )
     place = Place(
         number=pull.number if pull else None,
         head=asked.head_sha,

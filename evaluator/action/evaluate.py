@@ -226,7 +226,12 @@ def _place(work: Work, subject: Subject) -> Place:
     settings, inputs = work.settings, work.settings.inputs
     run = RunNumber(settings.run_id, settings.run_attempt)
     check = (
-        CheckPlace(inputs.check_name, subject.head, external_id=f"llm-eval-gate:{run}", details_url=settings.run_url)
+        CheckPlace(
+            inputs.check_name,
+            subject.head,
+            external_id=f"llm-eval-gate:{run}:{inputs.comment_key}",
+            details_url=settings.run_url,
+        )
         if inputs.check_run
         else None
     )

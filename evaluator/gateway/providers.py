@@ -65,7 +65,8 @@ def resolve_providers(names: set[str], config: Config, environ: Mapping[str, str
                 hint=f"add `providers: {{{name}: {{base_url: https://..., api_key_env: NAME_OF_THE_KEY}}}}`",
             )
         key = environ.get(section.api_key_env, "").strip() if section.api_key_env else None
-        if section.api_key_env and not key:
+        own_server = name == "openai" and name not in config.providers and "OPENAI_BASE_URL" in environ
+        if section.api_key_env and not key and not own_server:  # a server of one's own may ask for no key
             raise ConfigError(
                 f"provider '{name}': the environment variable {section.api_key_env} is not set",
                 hint=f"export {section.api_key_env}=..., or write `provider: local` to use the embedded model",
