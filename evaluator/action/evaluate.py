@@ -58,6 +58,7 @@ class Skipped(Exception):
 class _Seen:
     """What was found on the way to the result, for what is told of it."""
 
+    place: Place
     lines: telling.Lines = field(default_factory=telling.Lines)
     on_inconclusive: str = "warn"
 
@@ -65,36 +66,27 @@ class _Seen:
 def evaluate(work: Work, subject: Subject) -> int:
     """Run the gate on a subject; gives the job's exit code. What was begun is always finished, also when told to end.
 
-    Raises:
-        Nothing that belongs to the run: that is told and becomes the exit code.
+    Errors of the run are told and become the exit code; nothing is raised.
     """
-    place = _place(work, subject)
-    title = f"Evaluating {subject.name}"
-    begun = announce(
-        work.client, place, lambda _: notices.begun(subject.name, work.settings.run_url), title=title, pace=work.pace
-    )
-    for line in begun.failures:
-        work.say(line)
-    if begun.check is not None and begun.check.check_id is not None:
-        place = replace(place, check_id=begun.check.check_id)
+    seen = _Seen(_place(work, subject))
+    told: tuple[Publication, int] | None = None
     try:
-        publication, code = _outcome(work, subject)
+        told = _outcome(work, subject, seen)
+        publish(work.client, seen.place, told[0], out=work.out, pace=work.pace)
     except KeyboardInterrupt:
-        error = InfrastructureError("the run was cancelled before it had a verdict", hint="run it again")
-        told = telling.of_error(
-            error, head=subject.name, run_url=work.settings.run_url, rerun=work.rerun, cancelled=True
-        )
-        publish(work.client.hurried(), place, told, out=work.out, pace=AT_ONCE)
-        return ExitCode.INFRASTRUCTURE
-    publish(work.client, place, publication, out=work.out, pace=work.pace)
-    return code
+        told = told or _cancelled(work, subject)
+        publish(work.client.hurried(), seen.place, told[0], out=work.out, pace=AT_ONCE)
+    return told[1]
 
 
-def _outcome(work: Work, subject: Subject) -> tuple[Publication, int]:
+def _outcome(work: Work, subject: Subject, seen: _Seen) -> tuple[Publication, int]:
     """What is told, and the exit code."""
     try:
-        return _evaluated(work, subject)
+        return _evaluated(work, subject, seen)
     except Skipped as skipped:
+        # A comment that is there is kept up to date; none is made just to say that there is nothing.
+        if seen.place.comment_mode != "off":
+            seen.place = replace(seen.place, comment_mode="on-failure")
         return telling.of_skip(str(skipped)), ExitCode.PASS
     except EvalGateError as error:
         known = _with_hint_for_forks(error, subject)
@@ -105,6 +97,24 @@ def _outcome(work: Work, subject: Subject) -> tuple[Publication, int]:
     return told, int(known.exit_code)
 
 
+def _cancelled(work: Work, subject: Subject) -> tuple[Publication, int]:
+    error = InfrastructureError("the run was cancelled before it had a verdict", hint="run it again")
+    told = telling.of_error(error, head=subject.name, run_url=work.settings.run_url, rerun=work.rerun, cancelled=True)
+    return told, ExitCode.INFRASTRUCTURE
+
+
+def _announce(work: Work, subject: Subject, seen: _Seen) -> None:
+    """Say that the run has begun, once it is known that there will be one."""
+    begun = announce(
+        work.client, seen.place, lambda _: notices.begun(subject.name, work.settings.run_url),
+        title=f"Evaluating {subject.name}", pace=work.pace,
+    )  # fmt: skip
+    for line in begun.failures:
+        work.say(line)
+    if begun.check is not None and begun.check.check_id is not None:
+        seen.place = replace(seen.place, check_id=begun.check.check_id)
+
+
 def internal(error: Exception) -> InfrastructureError:
     """An error of our own making, for people."""
     return InfrastructureError(
@@ -113,13 +123,12 @@ def internal(error: Exception) -> InfrastructureError:
     )
 
 
-def _evaluated(work: Work, subject: Subject) -> tuple[Publication, int]:
+def _evaluated(work: Work, subject: Subject, seen: _Seen) -> tuple[Publication, int]:
     _check_head(work, subject)
     with commands.group(work.out, "Fetching"):
         commits = subject.find(Fetcher(work))
         for name, sha in (("base", commits.base), ("head", commits.head), ("rules", commits.rules)):
             work.say(f"{name}: {sha or 'missing'}")
-    seen = _Seen()
     job = job_of(work, commits, opened=lambda opening: _opened(work, subject, opening, seen))
     outcome = run_within(work, job)
     document = _for_people(outcome.document, subject, commits, show=work.settings.inputs.show_outputs)
@@ -171,11 +180,13 @@ def _opened(work: Work, subject: Subject, opening: Opening, seen: _Seen) -> None
         prompt=str(PurePosixPath(folder) / prompt) if prompt in inside else "",
     )
     fork = next((need.subject for need in subject.needs if need.check is Check.SANDBOXED), None)
-    if fork is not None and loaded.config.target.prompt is None and _holds_keys(work):
+    # A run by hand has a token that can write; one of `pull_request` from a fork has none.
+    if fork is not None and loaded.config.target.prompt is None and (subject.asked or _holds_keys(work)):
         raise UsageError(
             f"the code under test comes from {fork}, and it would run where keys are",
             hint="run it in a job without secrets, see `fork-evaluate.yml` among the examples; prompts are safe",
         )
+    _announce(work, subject, seen)
 
 
 def _holds_keys(work: Work) -> bool:

@@ -195,6 +195,7 @@ def test_what_the_config_leaves_out_passes_and_says_why(
     with scene(tmp_path, worse_at_head, config=CONFIG + f"when: {{{{{when}}}}}\n") as found:
         ran = found.run(payload=found.pull_payload(**pull), inputs={"check-run": "true"})
         [check] = found.repository.check_runs.values()
+        assert len(found.comments()) == (1 if evaluated else 0)
     if evaluated:
         assert ran.code == 1
     else:
