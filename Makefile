@@ -17,9 +17,9 @@ test:  ## Run the tests.
 	@scripts/set-up dev
 	$(BIN)/python -m pytest --cov $(ARGS)
 
-test-e2e:  ## Run the tests that need a browser (installs Chromium as root on Debian).
+test-e2e:  ## Run the tests that need a browser or Docker (as root on Debian: installs Chromium and an engine of its own).
 	@scripts/set-up dev
-	LLM_EVAL_GATE_CHROMIUM="$$(scripts/install-browser)" $(BIN)/python -m pytest -o addopts=--import-mode=importlib -q tests/browser $(ARGS)
+	LLM_EVAL_GATE_CHROMIUM="$$(scripts/install-browser)" $(BIN)/python -m pytest -o addopts=--import-mode=importlib -q tests/browser tests/container $(ARGS)
 
 test-data:  ## Run the checks on real datasets: make test-data DATA=folder
 	@scripts/set-up dev
@@ -31,6 +31,7 @@ lint:  ## Check style, types and docstrings.
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/interrogate -q evaluator
+	$(BIN)/hadolint Dockerfile
 
 format:  ## Put the code into shape.
 	@scripts/set-up dev
