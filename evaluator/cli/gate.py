@@ -2,10 +2,12 @@
 
 import argparse
 import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluator.cli.world import Commands, World, run_until_stopped
+from evaluator.errors import ConfigError, EvalGateError
 
 if TYPE_CHECKING:  # the pipeline takes long to import, and --help does not need it
     from evaluator.pipeline import Outcome
@@ -72,10 +74,46 @@ def make_job(arguments: argparse.Namespace, world: World, *, base: str | None, h
     )
 
 
+def require_config(job: "Job") -> None:
+    """See before anything else that there is a config: who has none yet can make nothing of another complaint.
+
+    Raises:
+        ConfigError: Neither the checkout nor one of the refs has one.
+    """
+    from evaluator.config.loading import CONFIG_NAMES
+    from evaluator.source.git import Git, GitFailed
+
+    if not job.repo.is_dir():  # which is told where it is opened
+        return
+    above = (job.repo, *job.repo.parents)
+    root = next((folder for folder in above if (folder / ".git").exists()), job.repo)
+    names = (job.config,) if job.config else CONFIG_NAMES
+    if any((root / name).is_file() for name in names):
+        return
+    git = Git(root, job.environ)
+    for ref in (job.base, job.head):
+        for name in names if ref else ():
+            with suppress(GitFailed):  # no such ref, or no such file at it
+                git.run(["rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}:{name}"])
+                return
+    raise no_config(root, job.config)
+
+
+def no_config(root: Path, name: str | None) -> EvalGateError:
+    """The error of a folder without a config."""
+    from evaluator.config.loading import CONFIG_NAMES
+
+    return ConfigError(
+        f"no config file in {root} (looked for {name or ', '.join(CONFIG_NAMES)})",
+        hint="run `llm-eval-gate init`: it writes one",
+    )
+
+
 def _gate(arguments: argparse.Namespace, world: World) -> int:
     from evaluator.pipeline import gate
 
     job = make_job(arguments, world, base=arguments.base, head=arguments.head)
+    require_config(job)
     return publish(run_until_stopped(gate(job)), arguments, world)
 
 

@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from evaluator.cli.gate import add_run_options, make_job
+from evaluator.cli.gate import add_run_options, make_job, require_config
 from evaluator.cli.world import Commands, World, run_until_stopped
 from evaluator.errors import ExitCode
 
@@ -30,6 +30,7 @@ def _noise(arguments: argparse.Namespace, world: World) -> int:
     from evaluator.noise import as_json, measure_noise
 
     job = make_job(arguments, world, base=None, head=arguments.ref)
+    require_config(job)
     report = run_until_stopped(measure_noise(job, arguments.repeats))
     if arguments.json:
         world.say(as_json(report))

@@ -3,7 +3,7 @@
 import argparse
 from dataclasses import replace
 
-from evaluator.cli.gate import add_run_options, make_job, publish
+from evaluator.cli.gate import add_run_options, make_job, publish, require_config
 from evaluator.cli.world import Commands, World, run_until_stopped
 from evaluator.errors import UsageError
 
@@ -27,4 +27,5 @@ def _run(arguments: argparse.Namespace, world: World) -> int:
     if not 1 <= arguments.repeats <= _MOST_REPEATS:
         raise UsageError(f"--repeats is {arguments.repeats}, expected 1 to {_MOST_REPEATS}")
     job = replace(make_job(arguments, world, base=None, head=arguments.ref), repeats=arguments.repeats)
+    require_config(job)
     return publish(run_until_stopped(gate(job)), arguments, world)

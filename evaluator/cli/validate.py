@@ -2,9 +2,11 @@
 
 import argparse
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evaluator.cli.gate import no_config
 from evaluator.cli.world import Commands, World, run_until_stopped
 from evaluator.errors import EvalGateError, ExitCode
 
@@ -28,8 +30,8 @@ def add_command(commands: Commands) -> None:
 
 
 def _validate(arguments: argparse.Namespace, world: World) -> int:
+    from evaluator.cli.references import find_anchor, idle_patterns, small_slices
     from evaluator.config.loading import find_config
-    from evaluator.dataset.lint import lint
     from evaluator.report.escape import terminal
     from evaluator.runner.policy import load_golden_set, load_policy
 
@@ -37,26 +39,51 @@ def _validate(arguments: argparse.Namespace, world: World) -> int:
     # As `gate` does: from a folder inside the repository too.
     above = (start, *start.parents)
     root = next((folder for folder in above if find_config(folder) or (folder / ".git").exists()), start)
+    there = (root / arguments.config).is_file() if arguments.config else find_config(root) is not None
+    if not there:
+        raise no_config(root, arguments.config)
     policy = load_policy(root, root, name=arguments.config)
     golden = load_golden_set(policy, None)
-    world.say(f"{policy.loaded.name}: valid")
-    estimate, objectives = run_until_stopped(_check(policy, golden, root, world))
-    world.say(f"{policy.loaded.config.dataset.path}: {len(golden.cases)} cases, all fit the target")
-    world.say(f"objectives: {', '.join(objective.name for objective in objectives)}")
-    for line in _sight_lines(objectives, len(golden.cases), policy, _known(policy, golden, root, world)):
-        world.say(line)
-    for line in _estimate_lines(estimate, policy):
-        world.say(line)
-    report = lint(golden.cases)
-    if report.labels:
-        world.say("labels: " + ", ".join(f"{terminal(label)} {count}" for label, count in report.labels[:12]))
-    for finding in report.findings:
-        world.say(f"{finding.severity}: {terminal(finding.message)}")
-    _warn_of_keys(policy, world)
+    # All that can be wrong comes before the first word: "valid" must not stand above an error.
+    anchor = find_anchor(policy.loaded, root, world.environ)
+    warnings = small_slices(policy.loaded, golden.cases)
+    warnings += idle_patterns(policy.loaded, root, world.environ)
+    warnings += _missing_keys(policy, world)
+    asked = anchor is not None and anchor.there
+    estimate, objectives = run_until_stopped(_check(policy, golden, root, world, anchor=asked))
+    lines = [f"{policy.loaded.config.dataset.path}: {len(golden.cases)} cases, all fit the target"]
+    lines.append(f"objectives: {', '.join(objective.name for objective in objectives)}")
+    lines += _sight_lines(objectives, golden, policy, _known(policy, golden, root, world))
+    lines += [] if anchor is None else [anchor.told if anchor.there else f"note: {anchor.told}"]
+    lines += _estimate_lines(estimate, policy)
+    told, notes = _golden_set_lines(policy, golden)
+    warnings += told
+    for line in [*lines, *notes, *(f"warning: {warning}" for warning in warnings)]:
+        world.say(terminal(line))
+    count = f", with {len(warnings)} warning{'s' if len(warnings) > 1 else ''}" if warnings else ""
+    world.say(f"{policy.loaded.name}: valid{count}")
     return ExitCode.PASS
 
 
-async def _check(policy: "Policy", golden: "GoldenSet", root: Path, world: World) -> "tuple[Estimate, list[Objective]]":
+def _golden_set_lines(policy: "Policy", golden: "GoldenSet") -> tuple[list[str], list[str]]:
+    """What makes the golden set weak: (warnings, notes)."""
+    from evaluator.dataset.lint import lint
+    from evaluator.starter.golden import examples_left
+
+    report = lint(golden.cases)
+    labels = ", ".join(f"{label} {count}" for label, count in report.labels[:12])
+    warnings = [finding.message for finding in report.findings if finding.severity == "warning"]
+    notes = [f"note: {finding.message}" for finding in report.findings if finding.severity == "note"]
+    examples = examples_left(golden.cases)
+    if examples:
+        path = policy.loaded.config.dataset.path
+        warnings.insert(0, f"{path} still holds {examples} EXAMPLE cases of `init`: put real ones in their place")
+    return warnings, [*([f"labels: {labels}"] if labels else []), *notes]
+
+
+async def _check(
+    policy: "Policy", golden: "GoldenSet", root: Path, world: World, *, anchor: bool
+) -> "tuple[Estimate, list[Objective]]":
     """Set up all that a run would, without a single call: what fails here would fail there."""
     from evaluator.config.objectives import bind_objectives
     from evaluator.gateway.offline import Offline
@@ -86,7 +113,7 @@ async def _check(policy: "Policy", golden: "GoldenSet", root: Path, world: World
         finally:
             for part in parts:
                 await part.close()
-    return await estimate(policy.loaded, root, golden.cases, prices), objectives
+    return await estimate(policy.loaded, root, golden.cases, prices, anchor=anchor), objectives
 
 
 def _known(policy: "Policy", golden: "GoldenSet", root: Path, world: World) -> "Known | None":
@@ -101,27 +128,42 @@ def _known(policy: "Policy", golden: "GoldenSet", root: Path, world: World) -> "
         tree = Git(root, world.environ).text(["rev-parse", "HEAD^{tree}"])
     except GitFailed:  # not committed yet: then nothing has been run either
         return None
-    key = content_of(policy, golden, root, tree, world.environ)
+    key = content_of(replace(policy, tree=tree), golden, root, tree, world.environ)
     ids = [case.id for case in golden.cases]
     kept = Baselines(home_folder(world.environ) / "baselines")
     return kept.known(key, ids, most_runs=max(1, section.pool), max_age_s=section.max_age)
 
 
-def _sight_lines(objectives: "Sequence[Objective]", cases: int, policy: "Policy", known: "Known | None") -> list[str]:
+def _sight_lines(
+    objectives: "Sequence[Objective]", golden: "GoldenSet", policy: "Policy", known: "Known | None"
+) -> list[str]:
     """What so many cases can be expected to show: by the noise of earlier runs, else by what is common."""
     from evaluator.gate import expected_sight
+    from evaluator.gate.rule import Rule
+    from evaluator.gate.wording import change
+    from evaluator.runner.table import cluster_numbers
 
-    lines, bases = [], set()
-    baseline = None if known is None else known.columns
-    sights = expected_sight(objectives, cases, max_repeats=policy.loaded.config.max_repeats, baseline=baseline)
-    for name, sight in sights.items():
-        if sight.smallest is None:
+    lines, bases, cases = [], set(), len(golden.cases)
+    sights = expected_sight(
+        objectives,
+        cases,
+        max_repeats=policy.loaded.config.max_repeats,
+        baseline=None if known is None else known.columns,
+        clusters=cluster_numbers(golden.cases),
+    )
+    for objective in objectives:
+        sight = sights.get(objective.name)
+        if sight is None or sight.smallest is None:
             continue
         bases.add(sight.basis)
-        needed = f"; {sight.cases_needed} cases for the bound's far edge" if (sight.cases_needed or 0) > cases else ""
-        lines.append(
-            f"{name}: with {cases} cases a change of {sight.smallest:.1%} would be seen 80% of the time{needed}"
-        )
+        bound = next(bound for bound in objective.bounds if bound.kind.relative_to_base)
+        word = "a drop" if objective.metric.higher_is_better else "an increase"
+        seen = change(objective.metric, sight.smallest, relative=bound.relative)
+        line = f"{objective.name}: with {cases} cases {word} of {seen} would be seen 80% of the time"
+        if sight.cases_needed is not None and sight.cases_needed > cases:
+            edge = change(objective.metric, Rule().edges(bound)[1], relative=bound.relative)
+            line += f"; with {sight.cases_needed:,} cases, {word} of {edge} (the far edge of the bound's zone)"
+        lines.append(line)
     if "baseline" in bases and known is not None:
         lines.append(f"(by the noise of {known.runs} earlier runs of this content)")
     if "assumed" in bases:
@@ -130,21 +172,30 @@ def _sight_lines(objectives: "Sequence[Objective]", cases: int, policy: "Policy"
 
 
 def _estimate_lines(estimate: "Estimate", policy: "Policy") -> list[str]:
-    repeats = policy.loaded.config.max_repeats
+    from evaluator.report.wording import duration
+
+    config = policy.loaded.config
     calls = "made by the app itself" if estimate.target_calls is None else f"{estimate.target_calls} of the app"
+    times = estimate.anchor_repeats
+    at_anchor = f", {'once' if times == 1 else f'{times} times'} at the anchor" if times else ""
+    most = f"; up to {config.max_repeats} times as many at base and head if it stays close"
     lines = [
-        f"calls of one gate run (base and head, every case once, nothing cached): {calls},"
+        f"calls of one gate run (every case once at base and at head{at_anchor}; nothing cached): {calls},"
         f" {estimate.judge_calls} of judges, {estimate.embedding_calls} of embeddings;"
-        f" fewer if it is decided early, up to {repeats} times as many if it stays close"
+        f" fewer if it is decided early{most if config.max_repeats > 1 else ''}"
     ]
-    if estimate.usd is not None:
-        lines.append(f"cost of one gate run: about ${estimate.usd:.2f} (assumes 200 tokens an answer, 4 bytes a token)")
-    elif estimate.unpriced:
+    if times:
+        lines.append(f"(the anchor is asked once and its values are kept for {duration(config.baseline.max_age)})")
+    if estimate.unpriced:
         lines.append(f"cost: unknown, no price for {', '.join(estimate.unpriced)}; add it under `prices:`")
+    elif estimate.usd == 0 and estimate.local:
+        lines.append("cost of one gate run: free (the embedded model)")
+    elif estimate.usd is not None:
+        lines.append(f"cost of one gate run: about ${estimate.usd:.2f} (assumes 200 tokens an answer, 4 bytes a token)")
     return lines
 
 
-def _warn_of_keys(policy: "Policy", world: World) -> None:
+def _missing_keys(policy: "Policy", world: World) -> list[str]:
     from evaluator.gateway.providers import resolve_providers
     from evaluator.runner.setup import provider_names
 
@@ -153,4 +204,5 @@ def _warn_of_keys(policy: "Policy", world: World) -> None:
     except EvalGateError as error:
         if "environment variable" not in error.message:
             raise
-        world.say(f"warning: {error.message}")  # the key may be there where the gate will run
+        return [error.message]  # the key may be there where the gate will run
+    return []

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from evaluator.config import model, scorers
 from evaluator.config.model import Config
+from evaluator.config.sections import keys_of, section_at
 from evaluator.config.yaml_text import KeyPath, YamlText, load_yaml
 from evaluator.errors import ConfigError
 
@@ -22,8 +23,36 @@ CONFIG_NAMES = (
 )
 """Where a config file is looked for, in this order."""
 
+_BUILT_IN_PROVIDERS = ("openai", "local")
 _MAX_PROBLEMS = 20
 _SHOWN = 60
+
+_WORDS = {
+    "dict_type": "names with their settings",
+    "tuple_type": "a list such as [a, b]",
+    "string_type": "a text",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "too_short": "at least one",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+}
+"""Pydantic's kinds of problems -> what is expected, in plain words."""
+_SECTION_EXAMPLES = {
+    "AnchorSection": "a ref such as `anchor: last-release`, or `anchor: {ref: v1.2.0, share: 60%}`",
+    "BaselineSection": "a section such as `baseline: {max_age: 12h}`, or `baseline: {pool: 0}` to ask base every time",
+    "BudgetSection": "a section such as `budget: {max_usd: $5}`",
+    "DatasetSection": "a path such as `dataset: evals/golden.jsonl`",
+    "JudgeSection": "a section such as `judge: {model: gpt-5}`",
+    "ObjectiveSection": "bounds such as {max_drop: 5%}",
+    "PriceSection": "prices per million tokens such as {input: $0.25, output: $2}",
+    "SandboxSection": "a section such as `sandbox: {network: allow}`",
+    "SlicesSection": "a section such as `slices: {gate: [billing, ko]}`, or `slices: {gate: all}`",
+    "TargetSection": "a section such as `target: {prompt: prompts/answer.prompt.yml}`",
+    "WhenSection": "a section such as `when: {paths: ['prompts/**']}`",
+}
+"""How a section is written, where that is not plain from its keys alone."""
 
 AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
@@ -60,7 +89,34 @@ def parse_config(text: str, name: str) -> LoadedConfig:
         ConfigError: Everything that is wrong with it, a line each.
     """
     parsed = _parsed(text, name)
-    return LoadedConfig(_validated(Config, parsed, name), name, parsed, hashlib.sha256(text.encode()).hexdigest())
+    config = _validated(Config, parsed, name)
+    loaded = LoadedConfig(config, name, parsed, hashlib.sha256(text.encode()).hexdigest())
+    _check_providers(loaded)
+    return loaded
+
+
+def _check_providers(loaded: LoadedConfig) -> None:
+    """See that every provider that is named is one.
+
+    Raises:
+        ConfigError: One is not described.
+    """
+    config = loaded.config
+    named: list[tuple[KeyPath, str]] = []
+    named += [(("judge", "provider"), config.judge.provider)] if config.judge is not None else []
+    # An app that makes its own calls names where its main ones go, which the gateway's door knows more of.
+    named += [(("target", "provider"), config.target.provider)] if config.target.prompt is not None else []
+    for place, options in enumerate(config.scorers):
+        provider = getattr(options, "provider", None)
+        named += [(("scorers", place), provider)] if provider is not None else []
+    known = sorted({*config.providers, *_BUILT_IN_PROVIDERS})
+    for path, provider in named:
+        if provider not in known:
+            raise ConfigError(
+                f"{loaded.where(*path)}: provider {shown(provider)} is not described{nearest(provider, known)}"
+                f" (known: {', '.join(known)})",
+                hint=f"add `providers: {{{provider[:60]}: {{base_url: https://..., api_key_env: NAME_OF_THE_KEY}}}}`",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +157,16 @@ def _validated(shape: type[AnyModel], parsed: YamlText, name: str) -> AnyModel:
     try:
         return shape.model_validate(parsed.data)
     except ValidationError as error:
-        problems = [_describe(dict(problem), parsed, name) for problem in error.errors(include_url=False)]
+        found = [dict(problem) for problem in error.errors(include_url=False)]
+        problems = [_describe(problem, parsed, name) for problem in found if not _echo(problem, found)]
         raise ConfigError(_joined(problems)) from None
+
+
+def _echo(problem: Mapping[str, Any], others: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether pydantic calls a list too short only because what is in it has a mistake of its own."""
+    size = len(problem["loc"])
+    inside = any(len(other["loc"]) > size and other["loc"][:size] == problem["loc"] for other in others)
+    return problem["type"] == "too_short" and inside
 
 
 def _joined(problems: Iterable[tuple[int, str]]) -> str:
@@ -131,7 +195,8 @@ def _describe(problem: dict[str, Any], parsed: YamlText, name: str) -> tuple[int
     kind, found = problem["type"], problem.get("input")
     label = ".".join(str(part) for part in _path_in_file(path, parsed.lines) or path)
     if kind == "extra_forbidden":
-        names = sorted(_keys_at(path[:-1]))
+        section = section_at(path[:-1])
+        names = [] if section is None else keys_of(section)
         message = f"unknown key {shown(key)}{nearest(key, names)} (expected one of: {', '.join(names)})"
     elif kind == "missing":
         message = f"'{label}' is missing" if label else "a key is missing"
@@ -143,14 +208,31 @@ def _describe(problem: dict[str, Any], parsed: YamlText, name: str) -> tuple[int
     elif kind == "literal_error":
         expected = problem.get("ctx", {}).get("expected", "another value")
         message = f"'{label}': expected {expected}, found {shown(found)}{nearest(str(found), _quoted(expected))}"
-    elif kind == "model_type" and path[:1] == ("objectives",):
-        message = f"'{label}': expected bounds such as {{max_drop: 5%}}, found {shown(found)}"
+    elif kind == "model_type":
+        message = f"'{label}': expected {_section_words(path)}, found {_plain(found)}"
     elif kind == "value_error":
         message = f"'{label}': {problem['ctx']['error']}"
+    elif kind in _WORDS:
+        message = f"'{label}': expected {_WORDS[kind]}, found {_plain(found)}"
     else:
         said = problem["msg"][0].lower() + problem["msg"][1:]
         message = f"'{label}': {said}, found {shown(found)}"
     return line, f"{name}:{line}: {message}"
+
+
+def _section_words(path: KeyPath) -> str:
+    """What may be written where a section belongs."""
+    section = section_at(path)
+    names = [] if section is None else keys_of(section)
+    example = _SECTION_EXAMPLES.get("" if section is None else section.__name__)
+    return f"{example} (keys: {', '.join(names)})" if example else f"a section with keys out of: {', '.join(names)}"
+
+
+def _plain(found: Any) -> str:
+    """A value as it may have been written; what YAML made of a word is told."""
+    if isinstance(found, bool):
+        return "true (as YAML reads `on` and `yes` too)" if found else "false (as YAML reads `off` and `no` too)"
+    return "nothing" if found is None else shown(found)
 
 
 def _quoted(expected: str) -> list[str]:
@@ -178,30 +260,3 @@ def _path_in_file(path: KeyPath, lines: Mapping[KeyPath, int]) -> KeyPath:
             continue
         kept.append(part)
     return tuple(kept)
-
-
-_SECTIONS: dict[tuple[str, ...], type[BaseModel]] = {
-    (): model.Config,
-    ("dataset",): model.DatasetSection,
-    ("target",): model.TargetSection,
-    ("target", "command"): model.CommandSection,
-    ("judge",): model.JudgeSection,
-    ("budget",): model.BudgetSection,
-    ("objectives", "*"): model.ObjectiveSection,
-    ("providers", "*"): model.ProviderSection,
-    ("prices", "*"): model.PriceSection,
-}
-
-
-def _keys_at(path: KeyPath) -> set[str]:
-    """Names of the keys that may stand at a path."""
-    if path and path[0] == "scorers":
-        kind = str(path[2]) if len(path) > 2 else ""
-        for options in scorers.ScorerOptions.__subclasses__() + scorers.JudgeOptions.__subclasses__():
-            if options.model_fields["type"].default == kind:
-                return {field.alias or key for key, field in options.model_fields.items()}
-        return set()
-    wanted = tuple("*" if depth == 1 and path[0] in ("objectives", "providers", "prices") else str(part)
-                   for depth, part in enumerate(path))  # fmt: skip
-    section = _SECTIONS.get(wanted)
-    return set(section.model_fields) if section else set()

@@ -17,6 +17,7 @@ _AMOUNT = re.compile(
 )
 _SECONDS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3_600.0, "d": 86_400.0}
 EXAMPLES = "5%, 2pp, $0.01, 800ms, 2s or 4.0"
+_MOST_SHARE = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +80,9 @@ def parse_money(found: object) -> float:
     Raises:
         ValueError: If it has another unit or is negative.
     """
-    amount = parse_amount(found)
-    if amount.unit not in ("$", "") or amount.value < 0:
-        raise ValueError(f"expected an amount of money such as $0.01, found {str(found)[:40]!r}")
+    amount = _amount(found)
+    if amount is None or amount.unit not in ("$", "") or amount.value < 0:
+        raise ValueError(f"expected an amount of money such as $0.01, found {_shown(found)}")
     return amount.value
 
 
@@ -91,7 +92,36 @@ def parse_duration(found: object) -> float:
     Raises:
         ValueError: If it has another unit or is not above zero.
     """
-    amount = parse_amount(found)
-    if amount.unit not in ("s", "") or amount.value <= 0:
-        raise ValueError(f"expected a time such as 800ms or 2s, found {str(found)[:40]!r}")
+    amount = _amount(found)
+    if amount is None or amount.unit not in ("s", "") or amount.value <= 0:
+        raise ValueError(f"expected a time such as 800ms, 2s, 12h or 7d, found {_shown(found)}")
     return amount.value
+
+
+def parse_share(found: object) -> float:
+    """Parse a share above zero: `60%` or `0.6`.
+
+    Raises:
+        ValueError: If it has another unit, is not above zero, or so large that a percent sign was forgotten.
+    """
+    amount = _amount(found)
+    fits = amount is not None and amount.unit in ("%", "") and 0 < amount.value <= _MOST_SHARE
+    if amount is None or not fits:
+        forgotten = amount is not None and amount.unit == "" and amount.value > _MOST_SHARE
+        meant = f"; did you mean {str(found)[:20]}%?" if forgotten else ""
+        raise ValueError(
+            f"expected a share such as 60% or 0.6, {_MOST_SHARE:.0%} at most, found {_shown(found)}{meant}"
+        )
+    return amount.value
+
+
+def _amount(found: object) -> Amount | None:
+    """As `parse_amount`, but None for what is none: the caller knows better which examples to give."""
+    try:
+        return parse_amount(found)
+    except ValueError:
+        return None
+
+
+def _shown(found: object) -> str:
+    return repr(str(found)[:40])

@@ -102,7 +102,7 @@ def _listed(items: Sequence[str]) -> str:
 
 
 def _size(cases: Sequence[Case]) -> list[Finding]:
-    """Say what so few cases can show: figures of the gate's own power simulation at the default bound of 5 %."""
+    """Say that cases are few. What so many can show hangs on the bounds and the noise: see `gate.expected_sight`."""
     number = len(cases)
     if number < FEW_CASES:
         message = (
@@ -111,10 +111,7 @@ def _size(cases: Sequence[Case]) -> list[Finding]:
         )
         return [Finding("size", "warning", message, number)]
     if number < SMALL_SET:
-        message = (
-            f"{number} cases: by the gate's own power figures a drop below about 6 to 7 % of a score will often not be "
-            f"seen, even with three repeats; {SMALL_SET} cases or more see smaller ones and need fewer repeats"
-        )
+        message = f"{number} cases are few: {SMALL_SET} or more see smaller changes and need fewer repeats"
         return [Finding("size", "note", message, number)]
     return []
 

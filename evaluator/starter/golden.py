@@ -30,6 +30,8 @@ _SHORT_ANSWER = 25
 class _Expecting(Protocol):
     @property
     def expected(self) -> JsonValue: ...
+    @property
+    def tags(self) -> tuple[str, ...]: ...
 
 
 def golden_text(cases: Sequence[NewCase]) -> str:
@@ -67,6 +69,11 @@ def example_cases(variables: Sequence[str]) -> list[NewCase]:
         given: JsonValue = texts["input"] if list(texts) == ["input"] else texts
         cases.append(NewCase(given, f"EXAMPLE {number}: put here the right answer", (EXAMPLE_TAG,)))
     return cases
+
+
+def examples_left(cases: Sequence[_Expecting]) -> int:
+    """How many of the cases are still the examples that `example_cases` made."""
+    return sum(EXAMPLE_TAG in case.tags and str(case.expected).startswith("EXAMPLE ") for case in cases)
 
 
 def fitting_scorers(cases: Sequence[_Expecting]) -> tuple[dict[str, JsonValue], ...]:

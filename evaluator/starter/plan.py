@@ -12,7 +12,7 @@ from evaluator.errors import UsageError
 from evaluator.records import Case, JsonValue
 from evaluator.source import resolve
 from evaluator.starter.files import short
-from evaluator.starter.golden import EXAMPLE_TAG, example_cases, fitting_scorers, golden_text
+from evaluator.starter.golden import example_cases, examples_left, fitting_scorers, golden_text
 from evaluator.starter.interface import Imported, NewCase, Note, Prompt
 from evaluator.starter.providers import KNOWN_PROVIDERS
 from evaluator.starter.render import render
@@ -133,6 +133,11 @@ def _golden(
         existing = None
     if existing is not None:
         cases = load_cases(resolve(root, existing, key="dataset"), name=existing)
+        examples = examples_left(cases)
+        if examples:
+            notes.append(
+                f"{short(existing, 200)} still holds {examples} examples: replace them by real cases, 100 or more"
+            )
         notes += _unfilled(existing, cases, answers.choice.prompt.variables)
         if imported.cases:
             replaced = "leave --dataset out" if answers.dataset else "--force replaces it by them"
@@ -162,8 +167,7 @@ def _unfilled(name: str, cases: Sequence[Case], variables: Sequence[str]) -> lis
 
 
 def _comment(cases: Sequence[NewCase | Case]) -> str:
-    examples = sum(EXAMPLE_TAG in case.tags for case in cases)
-    if examples:
+    if examples_left(cases):
         return "EXAMPLES: replace them by real cases; 100 or more see a drop of a few percent"
     return f"{len(cases)} cases; the more there are, the smaller a drop can be seen"
 

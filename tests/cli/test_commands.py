@@ -71,11 +71,12 @@ def test_lower_is_better_is_told_by_the_name_or_by_the_bound(tmp_path: Path) -> 
         (["compare", "no.jsonl", "no.jsonl"], ["no.jsonl"]),
         (["report", "nothing"], ["cannot be read"]),
         (["gate", "--repo", "nowhere"], ["nowhere"]),
-        (["gate", "--repo", "empty"], ["git"]),
+        (["gate", "--repo", "empty"], ["no config file", "init"]),
         (["gate", "--repo", "app", "--base", "mian"], ["mian", "main"]),
         (["gate", "--repo", "app", "--head", "main"], ["same content", "WORKTREE"]),
         (["gate", "--repo", "app", "--config", "other.yml"], ["no config file", "other.yml"]),
         (["validate", "--repo", "empty"], ["no config file", "init"]),
+        (["validate", "--repo", "app", "--config", "other.yml"], ["no config file", "other.yml"]),
         (["gate", "--repo", "app"], ["STANDIN_KEY is not set", "provider: local"]),
     ],
 )

