@@ -69,7 +69,7 @@ async def measure_noise(job: Job, repeats: int) -> NoiseReport:
         raise UsageError(f"noise needs at least 2 repeats, found {repeats}")
     async with open_run(replace(job, repeats=repeats)) as opened:
         ready, cases = opened.ready, list(opened.golden.cases)
-        table = await answer_all(opened, label=f"{repeats} answers a case")
+        table, _ = await answer_all(opened, label=f"{repeats} answers a case")
         judges = tuple([await _judge_again(scorer, opened) for scorer in ready.scorers if _asks_a_model(scorer)])
         columns = table.columns["head"]
         return NoiseReport(

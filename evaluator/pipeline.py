@@ -12,7 +12,7 @@ from pathlib import Path
 
 from evaluator import __version__
 from evaluator.config.objectives import DEFAULT_MAX_ERROR_RATE
-from evaluator.errors import ExitCode, UsageError
+from evaluator.errors import ExitCode
 from evaluator.gate import (
     AnchoredGate,
     SequentialGate,
@@ -22,6 +22,7 @@ from evaluator.gate import (
 )
 from evaluator.records import SIDES, BoundKind, Case, Metric, Objective, Verdict
 from evaluator.report.document import ResultDocument
+from evaluator.report.secrets import without_keys
 from evaluator.runner.alone import answer_all, schedule_of
 from evaluator.runner.assembly import Effort, RunFacts, build_document
 from evaluator.runner.baselines import Known
@@ -56,6 +57,9 @@ class Decided:
     slices: tuple[SliceResult, ...] = ()
     """Of the slices that gate."""
     notes: tuple[str, ...] = ()
+    beside_usd: float = 0.0
+    """What asking the anchor cost."""
+    beside_calls: int = 0
 
 
 async def gate(job: Job) -> Outcome:
@@ -78,17 +82,27 @@ async def gate(job: Job) -> Outcome:
             effort=decided.effort,
             notes=(*job.notes, *decided.notes, *opened.sources.warnings, *opened.ready.warnings),
             gated_slices=decided.slices,
+            beside_usd=decided.beside_usd,
+            beside_calls=decided.beside_calls,
             show_texts=job.show_texts,
         )
         document = build_document(
             facts, opened.policy, opened.golden, opened.ready, opened.journal, decided.table, decided.verdict
         )
+        document = without_keys(document, _keys(opened))
         if decided.verdict.state != "error":  # a run without a verdict goes on when it is asked for again
             opened.journal.set_meta("finished", now)
         on_inconclusive = opened.policy.loaded.config.on_inconclusive
         metrics = tuple(opened.ready.metrics)
     code = exit_code(decided.verdict, on_inconclusive)
     return Outcome(document, decided.verdict, decided.table, metrics, code, opened.folder)
+
+
+def _keys(opened: OpenRun) -> set[str]:
+    """The keys that this run may have sent to a provider."""
+    config, environ = opened.policy.loaded.config, opened.job.environ
+    names = {section.api_key_env for section in config.providers.values() if section.api_key_env} | {"OPENAI_API_KEY"}
+    return {value for name in names if (value := environ.get(name, "").strip())}
 
 
 def exit_code(verdict: Verdict, on_inconclusive: str) -> int:
@@ -118,11 +132,10 @@ async def _run_pair(opened: OpenRun) -> Decided:
     table = table if known is None else with_baseline(table, known)
     verdict, slices = with_gated_slices(opened.policy.loaded, gated, table, ready.objectives, decider.verdict())
     said = table.first_outage if job.show_texts else ""
-    verdict = with_outages(
-        verdict, table.outages, effort.cases * effort.repeats, _error_bound(ready.objectives), said=said
-    )
+    verdict = with_outages(verdict, table.outages, table.answers, _error_bound(ready.objectives), said=said)
     notes = [*_known_notes(known), *([no_anchor] if no_anchor else []), *_anchor_notes(anchor)]
-    return Decided(table, verdict, effort, slices, tuple(notes))
+    beside = (anchor.spent_usd, anchor.calls) if anchor is not None else (0.0, 0)
+    return Decided(table, verdict, effort, slices, tuple(notes), *beside)
 
 
 def _decider(
@@ -156,35 +169,36 @@ def _anchor_notes(anchor: Anchor | None) -> list[str]:
     if anchor is None:
         return []
     return [
-        f"rows that end in _vs_anchor compare with {anchor.checkout.ref} ({anchor.checkout.sha[:12]}), not with base;"
+        f"rows that end in _vs_anchor compare with {anchor.name} ({anchor.checkout.sha[:12]}), not with base;"
         f" there {anchor.share:.0%} of each bound is allowed"
     ]
 
 
 async def _run_one(opened: OpenRun) -> Decided:
     """Run one ref alone and hold it against the absolute bounds."""
-    objectives = _absolute(opened.ready.objectives)
-    table = await answer_all(opened, label="head")
+    objectives, notes = _absolute(opened.ready.objectives)
+    table, kept = await answer_all(opened, label="head")
     cases, repeats = len(opened.golden.cases), opened.job.repeats
     verdict = decide(None, table.columns["head"], objectives, clusters=table.clusters)
     said = table.first_outage if opened.job.show_texts else ""
-    verdict = with_outages(verdict, table.outages, cases * repeats, _error_bound(objectives), said=said)
-    return Decided(table, verdict, Effort(cases, cases, repeats))
+    verdict = with_outages(verdict, table.outages, table.answers, _error_bound(objectives), said=said)
+    if notes and verdict.state == "pass":
+        verdict = replace(verdict, state="inconclusive", reason=f"Nothing was judged: {notes[0]}.")
+    return Decided(table, verdict, Effort(cases, cases, repeats), notes=(*notes, kept))
 
 
-def _absolute(objectives: Sequence[Objective]) -> list[Objective]:
-    """What can be said of one run alone: the bounds that compare with base are left out."""
+def _absolute(objectives: Sequence[Objective]) -> tuple[list[Objective], tuple[str, ...]]:
+    """What can be said of one run alone: the bounds that compare with base are left out; and a note if none is left."""
     kept = []
     for objective in objectives:
         bounds = tuple(bound for bound in objective.bounds if not bound.kind.relative_to_base)
         if bounds:
             kept.append(replace(objective, bounds=bounds))
     if all(objective.implied for objective in kept):
-        raise UsageError(
-            "all objectives compare with base, so one run alone has nothing to be held against",
-            hint="use `llm-eval-gate gate`, or add a `min` or `max` to an objective",
+        return kept, (
+            "all objectives compare with base, so one run alone was measured and held against nothing but its errors",
         )
-    return kept
+    return kept, ()
 
 
 def _error_bound(objectives: Sequence[Objective]) -> float:

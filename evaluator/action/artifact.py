@@ -20,9 +20,16 @@ from evaluator.report import markdown
 from evaluator.report.document import ResultDocument, load
 from evaluator.report.escape import shorten
 
-MAX_BYTES = 100_000_000
+MAX_BYTES = 20_000_000
 RESULT = "result.json"
-ADVICE = "this report was made by the fork's own run, which its author can change: read it as advice, not as a check"
+ADVICE = "Advice, not a check: the report below was made by the fork's own run, which its author can change"
+_ABOVE = f"### 💬 {ADVICE}\n\n"
+_MOST_ROWS, _MOST_CASES, _MOST_NOTES = 200, 500, 50
+"""More than a report of ours needs to show; a stranger's must not cost minutes to render."""
+ADVISED = "advice"
+"""Always in the check's name."""
+KEY = "fork-advice"
+"""Of the comment: a fork's advice has one of its own, and never takes the place of the gate's."""
 
 
 def publish_artifact(work: Work, asked: PublishArtifact) -> int:
@@ -105,7 +112,20 @@ def _as_advice(document: ResultDocument, asked: PublishArtifact, pull: PullReque
     head = document.head.model_copy(
         update={"label": f"pull request {pull.number}", "sha": asked.head_sha, "subject": shorten(pull.title, 200)}
     )
-    return document.model_copy(update={"head": head, "notes": [ADVICE, *document.notes], "rerun": ""})
+    verdict = document.verdict.model_copy(
+        update={
+            "objectives": document.verdict.objectives[:_MOST_ROWS],
+            "warnings": document.verdict.warnings[:_MOST_NOTES],
+        }
+    )
+    return document.model_copy(
+        update={
+            "head": head, "verdict": verdict, "notes": document.notes[:_MOST_NOTES], "rerun": "",
+            "cases": document.cases[:_MOST_CASES], "other_metrics": document.other_metrics[:_MOST_ROWS],
+            "slices": document.slices[:_MOST_ROWS], "policy_changes": document.policy_changes[:_MOST_NOTES],
+            "label_tables": document.label_tables[:_MOST_NOTES], "distributions": document.distributions[:_MOST_NOTES],
+        }
+    )  # fmt: skip
 
 
 def _publication(work: Work, document: ResultDocument, asked: PublishArtifact) -> Publication:
@@ -117,21 +137,40 @@ def _publication(work: Work, document: ResultDocument, asked: PublishArtifact) -
         files={},
         lines=telling.Lines(),
     )
-    # Never a success: a fork must not be able to make a required check green.
+    room = len(_ABOVE.encode()) + 20
+
+    def less(limit: int) -> int:
+        return max(limit - room, markdown.SMALLEST_LIMIT)
+
+    # Never a success; and under a name of its own, for a neutral check counts as passed where it is required.
     check = CheckReport(
-        "neutral", f"Advice: {told.check.title}"[:250], told.check.summary,
-        text=lambda limit: markdown.summary(document, limit=limit),
+        "neutral", f"Advice: {told.check.title}"[:250], _claimed(told.check.summary),
+        text=lambda limit: _claimed(markdown.summary(document, limit=less(limit))),
     )  # fmt: skip
-    outputs = {**told.outputs, "passed": "false"}
-    return Publication(told.state, told.comment, told.summary, check, (), outputs, told.changed)
+    outputs = {**told.outputs, "verdict": "advice", "passed": "false"}  # who reads it must not take it for ours
+    return Publication(
+        told.state,
+        lambda limit: _claimed(told.comment(less(limit))),
+        lambda limit: _claimed(told.summary(less(limit))),
+        check,
+        (),
+        outputs,
+        told.changed,
+    )
+
+
+def _claimed(text: str) -> str:
+    """Our own words above what the report claims, in every length of it; its headline is no headline here."""
+    return _ABOVE + text.replace("### ", "It claims: ", 1)
 
 
 def _publish(work: Work, pull: PullRequest | None, asked: PublishArtifact, publication: Publication) -> None:
     settings, inputs = work.settings, work.settings.inputs
     run = RunNumber(settings.run_id, settings.run_attempt)
     wanted = inputs.check_run and pull is not None
+    name = inputs.check_name if ADVISED in inputs.check_name else f"{inputs.check_name} ({ADVISED})"
     check = (
-        CheckPlace(inputs.check_name, asked.head_sha, f"llm-eval-gate:{run}:{inputs.comment_key}", settings.run_url)
+        CheckPlace(name, asked.head_sha, f"llm-eval-gate:{run}:{inputs.comment_key}", settings.run_url)
         if wanted
         else None
     )
@@ -139,7 +178,7 @@ def _publish(work: Work, pull: PullRequest | None, asked: PublishArtifact, publi
         number=pull.number if pull else None,
         head=asked.head_sha,
         run=run,
-        key=inputs.comment_key,
+        key=f"{KEY}-{inputs.comment_key}" if inputs.comment_key else KEY,
         comment_mode=inputs.comment_mode,
         check=check,
         output_file=settings.output_file,

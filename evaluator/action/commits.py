@@ -73,16 +73,36 @@ class Fetcher:
         if is_sha(name):
             self.commits(name)
             return name
-        plain = name.removeprefix("refs/heads/").removeprefix("refs/tags/")
-        for kind in ("refs/heads/", "refs/tags/"):
-            try:
-                return self.ref(f"{kind}{plain}")
-            except RefGone:
-                continue
-        raise SourceError(
-            f"{self.work.settings.repository} has no branch and no tag named {ascii(plain)[:120]}",
-            hint="name a branch, a tag or a whole commit hash",
-        )
+        found = {ref: sha for ref in _full(name) if (sha := self._ref_if_there(ref)) is not None}
+        if len(set(found.values())) > 1:
+            # Whoever may push a branch must not be able to shadow a tag that somebody relies on.
+            raise SourceError(
+                f"{ascii(name)[:120]} is a branch and a tag, of different commits",
+                hint=f"write which is meant: {' or '.join(found)}",
+            )
+        if not found:
+            raise SourceError(
+                f"{self.work.settings.repository} has no branch and no tag named {ascii(name)[:120]}",
+                hint="name a branch, a tag or a whole commit hash",
+            )
+        return next(iter(found.values()))
+
+    def tip(self, branch: str) -> str:
+        """Fetch what is on a branch now: whose rules count, whatever commit a job was started for."""
+        return self.ref(f"refs/heads/{branch.removeprefix('refs/heads/')}")
+
+    def _ref_if_there(self, ref: str) -> str | None:
+        try:
+            return self.ref(ref)
+        except RefGone:
+            return None
+
+
+def _full(name: str) -> tuple[str, ...]:
+    """The full names that a name can stand for; a full one stands for itself alone."""
+    if name.startswith(("refs/heads/", "refs/tags/")):
+        return (name,)
+    return (f"refs/heads/{name}", f"refs/tags/{name}")
 
 
 def of_pull(fetcher: Fetcher, pull: EvaluatePull) -> Commits:
@@ -104,9 +124,9 @@ def of_pull(fetcher: Fetcher, pull: EvaluatePull) -> Commits:
 def of_group(fetcher: Fetcher, group: EvaluateGroup) -> Commits:
     """The commits of a merge group: what would be merged, and what it would be merged into."""
     fetcher.commits(group.base_sha, group.head_sha)
-    commits = Commits(
-        fetcher.repo, group.head_sha, group.base_sha, group.base_sha, group.base_ref, "merge group", group.head_sha
-    )
+    # Base of a group may be the group before it in the queue, whose rules nobody has merged yet.
+    tip = fetcher.tip(group.base_ref)
+    commits = Commits(fetcher.repo, group.head_sha, group.base_sha, tip, group.base_ref, "merge group", group.head_sha)
     return _ruled(fetcher, commits)
 
 
@@ -132,7 +152,10 @@ def _merged(fetcher: Fetcher, pull: EvaluatePull) -> Commits | None:
             lost = _base_or_note(fetcher, base, pull)
             if lost is not None:
                 return _without_base(fetcher, pull, merge, lost)
-            return Commits(fetcher.repo, merge, base, base, pull.base_ref, _name(pull), pull.head_sha)
+            # Not the merge's own base: a job that is run again has an old one, and its rules may be looser.
+            return Commits(
+                fetcher.repo, merge, base, fetcher.tip(pull.base_ref), pull.base_ref, _name(pull), pull.head_sha
+            )
     return None
 
 
@@ -141,10 +164,8 @@ def _merge_of_the_event(fetcher: Fetcher, pull: EvaluatePull) -> str | None:
         return None
     try:
         fetcher.commits(pull.merge_sha, refs={pull.merge_sha: pull.merge_ref})
-    except SourceError as error:
-        if isinstance(error, CommitGone):  # a push since has replaced it
-            return None
-        raise
+    except CommitGone:  # a push since has replaced it
+        return None
     return pull.merge_sha
 
 
@@ -157,7 +178,7 @@ def _merge_of_now(fetcher: Fetcher, pull: EvaluatePull) -> str | None:
 
 def _left(fetcher: Fetcher, pull: EvaluatePull, notes: tuple[str, ...]) -> Commits:
     """Head against the commit where it left base, ruled by the tip of base."""
-    tip = fetcher.ref(f"refs/heads/{pull.base_ref}")
+    tip = fetcher.tip(pull.base_ref)
     fetcher.commits(pull.head_sha, refs={pull.head_sha: f"refs/pull/{pull.number}/head"})
     base = fetcher.work.client.compare(tip, pull.head_sha)
     lost = _base_or_note(fetcher, base, pull)
@@ -185,7 +206,7 @@ def _base_or_note(fetcher: Fetcher, base: str, pull: EvaluatePull) -> str | None
 
 
 def _without_base(fetcher: Fetcher, pull: EvaluatePull, head: str, why: str) -> Commits:
-    tip = fetcher.ref(f"refs/heads/{pull.base_ref}")
+    tip = fetcher.tip(pull.base_ref)
     note = f"THE BASELINE IS MISSING ({why}): only absolute bounds were checked, as `on-missing-baseline: warn` allows"
     return Commits(fetcher.repo, head, None, tip, pull.base_ref, _name(pull), pull.head_sha, (note,))
 

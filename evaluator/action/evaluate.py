@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from evaluator.action import telling
 from evaluator.action.commits import Commits, Fetcher
 from evaluator.action.job import job_of, run_within
+from evaluator.action.keys import holds_keys
 from evaluator.action.when import Facts, why_not
 from evaluator.action.work import Work
 from evaluator.errors import EvalGateError, ExitCode, InfrastructureError, UsageError
@@ -107,7 +108,8 @@ def _announce(work: Work, subject: Subject, seen: _Seen) -> None:
     """Say that the run has begun, once it is known that there will be one."""
     begun = announce(
         work.client, seen.place, lambda _: notices.begun(subject.name, work.settings.run_url),
-        title=f"Evaluating {subject.name}", pace=work.pace,
+        # Without another look: the app's first question need not wait, and writing the verdict looks again.
+        title=f"Evaluating {subject.name}", pace=replace(work.pace or Pace(), settle_s=0),
     )  # fmt: skip
     for line in begun.failures:
         work.say(line)
@@ -129,7 +131,7 @@ def _evaluated(work: Work, subject: Subject, seen: _Seen) -> tuple[Publication, 
         commits = subject.find(Fetcher(work))
         for name, sha in (("base", commits.base), ("head", commits.head), ("rules", commits.rules)):
             work.say(f"{name}: {sha or 'missing'}")
-    job = job_of(work, commits, opened=lambda opening: _opened(work, subject, opening, seen))
+    job = job_of(work, commits, opened=lambda opening: _opened(work, subject, opening, seen, commits))
     outcome = run_within(work, job)
     document = _for_people(outcome.document, subject, commits, show=work.settings.inputs.show_outputs)
     code = telling.exit_code(document, outcome.exit_code, work.settings.inputs.fail_on)
@@ -157,7 +159,7 @@ def _check_head(work: Work, subject: Subject) -> None:
         )
 
 
-def _opened(work: Work, subject: Subject, opening: Opening, seen: _Seen) -> None:
+def _opened(work: Work, subject: Subject, opening: Opening, seen: _Seen, commits: Commits) -> None:
     """Look at the rules before anything is started.
 
     Raises:
@@ -170,9 +172,11 @@ def _opened(work: Work, subject: Subject, opening: Opening, seen: _Seen) -> None
     changed = [str(PurePosixPath(file.path)) for file in opening.sources.changed]
     inside = [path.removeprefix(f"{folder}/") for path in changed if not folder or path.startswith(f"{folder}/")]
     if not subject.asked:
-        why = why_not(loaded.config.when, Facts(subject.draft, subject.labels, inside))
+        known = inside if commits.base is not None else None
+        why = why_not(loaded.config.when, Facts(subject.draft, subject.labels, known, opening.ruling_files()))
         if why is not None:
-            raise Skipped(why)
+            told = "; ".join(f"{change.path}: {change.what}" for change in opening.changes)
+            raise Skipped(f"{why}; it also changes how it is judged: {told}" if told else why)
     prompt = loaded.config.target.prompt or ""
     seen.lines = telling.Lines(
         config=str(PurePosixPath(folder) / loaded.name),
@@ -180,22 +184,16 @@ def _opened(work: Work, subject: Subject, opening: Opening, seen: _Seen) -> None
         prompt=str(PurePosixPath(folder) / prompt) if prompt in inside else "",
     )
     fork = next((need.subject for need in subject.needs if need.check is Check.SANDBOXED), None)
+    runs_code = loaded.config.target.prompt is None or opening.policy.side == "head"
     # A run by hand has a token that can write; one of `pull_request` from a fork has none.
-    if fork is not None and loaded.config.target.prompt is None and (subject.asked or _holds_keys(work)):
+    if fork is not None and runs_code and (subject.asked or holds_keys(work, loaded.config)):
         raise UsageError(
             f"the code under test comes from {fork}, and it would run where keys are",
             hint="run it in a job without secrets, see `fork-evaluate.yml` among the examples; prompts are safe",
         )
+    if subject.check_run and seen.place.check is None:
+        work.say("this job does not show at the pull request's head; `check-run: true` makes a check run that does")
     _announce(work, subject, seen)
-
-
-def _holds_keys(work: Work) -> bool:
-    """Whether this job knows anything that a stranger's code must not: a provider's key, or a token that can write."""
-    return work.settings.inputs.api_key is not None or any(
-        value.strip() and (name.endswith(("_KEY", "_TOKEN", "_SECRET", "_PASSWORD")))
-        for name, value in work.environ.items()
-        if not name.startswith(("INPUT_", "ACTIONS_")) and name != "GITHUB_TOKEN"
-    )
 
 
 def _with_hint_for_forks(error: EvalGateError, subject: Subject) -> EvalGateError:

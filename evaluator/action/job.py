@@ -14,6 +14,10 @@ from evaluator.runner.progress import choose_progress
 from evaluator.runner.state import home_folder
 from evaluator.runner.stopping import run_until_stopped
 from evaluator.source.contents import Contents
+from evaluator.source.releases import newest_versions
+
+_MOST_RELEASES = 20
+"""That are looked at until one is found that base contains."""
 
 
 def job_of(
@@ -52,9 +56,9 @@ def job_of(
             on_inconclusive=inputs.on_inconclusive,
             max_cases=inputs.max_cases,
         ),
-        last_release=lambda: _last_release(work),
+        last_release=lambda tip: last_release(work, tip),
         named=lambda name: Fetcher(work).named(name),
-        contents=Contents(work.remote),
+        contents=Contents(work.remote, submodules=True),
         show_texts=inputs.show_outputs,
         use_cache=use_cache,
         notes=commits.notes,
@@ -72,10 +76,13 @@ def run_within(work: Work, job: Job) -> Outcome:
 
     async def within() -> Outcome:
         """Run it, and end it in time."""
+        limit = asyncio.timeout(None if minutes is None else minutes * 60.0)
         try:
-            async with asyncio.timeout(None if minutes is None else minutes * 60.0):
+            async with limit:
                 return await gate(job)
         except TimeoutError:
+            if not limit.expired() or minutes is None:
+                raise  # somebody else's
             raise InfrastructureError(
                 f"stopped after {minutes:g} minutes, before there was a verdict (`timeout-minutes`)",
                 hint="give it more time, fewer cases (`max-cases`), or more at once (`max-concurrency`)",
@@ -85,9 +92,17 @@ def run_within(work: Work, job: Job) -> Outcome:
         return run_until_stopped(within())
 
 
-def _last_release(work: Work) -> str | None:
+def last_release(work: Work, tip: str) -> tuple[str, str] | None:
+    """The last release that base contains: GitHub's latest one, else the newest version tag; gives name and commit.
+
+    One that base does not contain does not count: whoever may push could make a release of anything.
+    """
     release = work.client.latest_release()
-    if release is None:
-        return None
-    Fetcher(work).commits(release.sha, refs={release.sha: f"refs/tags/{release.tag}"})
-    return release.sha
+    names = [release.tag] if release is not None else []
+    names += [name for name in newest_versions(work.client.tags()) if name not in names]
+    for name in names[:_MOST_RELEASES]:
+        sha = work.client.commit(f"tags/{name}")
+        if work.client.compare(sha, tip) == sha:
+            Fetcher(work).commits(sha, refs={sha: f"refs/tags/{name}"})
+            return name, sha
+    return None

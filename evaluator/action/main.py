@@ -32,6 +32,7 @@ from evaluator.github.activity import (
     choose,
     complete,
 )
+from evaluator.github.answers import PullRequest
 from evaluator.github.client import Client, connect
 from evaluator.github.comment import Pace
 from evaluator.github.event import Pull, load_payload, read_event
@@ -152,14 +153,16 @@ def _resolved(work: Work, asked: ResolvePull, request: Request) -> Activity:
 
 
 def _subject_of_pull(work: Work, pull: EvaluatePull) -> Subject:
+    now = _as_it_is_now(work, pull.number)
     return Subject(
         name=f"pull request {pull.number}",
         head=pull.head_sha,
         find=lambda fetcher: of_pull(fetcher, pull),
         number=pull.number,
-        title=_title(work, pull.number),
-        draft=pull.draft,
-        labels=pull.labels,
+        title=now.title if now else "",
+        # A job that is run again has the event of its first run: what was a draft then may be none now.
+        draft=now.draft if now else False,
+        labels=now.labels if now else (),
         asked=pull.asked,
         expects_secrets=pull.expects_secrets,
         check_run=pull.check_run_needed,
@@ -171,13 +174,13 @@ def _subject_of_group(group: EvaluateGroup) -> Subject:
     return Subject("the merge group", group.head_sha, lambda fetcher: of_group(fetcher, group))
 
 
-def _title(work: Work, number: int) -> str:
-    """The pull request's title as it is now; a report without it is still a report."""
+def _as_it_is_now(work: Work, number: int) -> PullRequest | None:
+    """The pull request as GitHub has it; None, and nothing is skipped by draft or label, where it cannot be had."""
     try:
-        return work.client.pull(number).title
+        return work.client.pull(number)
     except EvalGateError as error:
-        work.say(f"the title of pull request {number} is left out: {error.message}")
-        return ""
+        work.say(f"title, draft and labels of pull request {number} are not known: {error.message}")
+        return None
 
 
 def _evaluate_refs(work: Work, refs: EvaluateRefs) -> int:

@@ -14,8 +14,10 @@ class Facts:
 
     draft: bool
     labels: Sequence[str]
-    changed: Sequence[str]
-    """Paths from the repository's root."""
+    changed: Sequence[str] | None
+    """Paths from the app's folder; None where there is no base to tell them by."""
+    ruling: Sequence[str] = ()
+    """Files that always count: config, golden set, what the config reads, the prompt."""
 
 
 def why_not(when: WhenSection, facts: Facts) -> str | None:
@@ -27,9 +29,13 @@ def why_not(when: WhenSection, facts: Facts) -> str | None:
         return f"the pull request has the label {unwanted[0]!r}, which `when.skip_labels` names"
     if when.labels and not set(when.labels) & set(facts.labels):
         return f"the pull request has none of the labels that `when.labels` names: {', '.join(when.labels)}"
-    if when.paths and not any(matches(path, pattern) for path in facts.changed for pattern in when.paths):
+    if when.paths and facts.changed is not None and not _touched(when, facts.changed, facts.ruling):
         return f"none of the {len(facts.changed)} changed files matches `when.paths`: {', '.join(when.paths)}"
     return None
+
+
+def _touched(when: WhenSection, changed: Sequence[str], ruling: Sequence[str]) -> bool:
+    return any(path in ruling or any(matches(path, pattern) for pattern in when.paths) for path in changed)
 
 
 def matches(path: str, pattern: str) -> bool:

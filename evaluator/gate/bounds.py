@@ -47,6 +47,11 @@ class Evidence:
     """Its interval excludes the near edge."""
     decides: bool = True
     """False where there are too few units for the method."""
+    for_pass: Interval | None = None
+    """The interval that had to exclude the far edge, counted towards the worse; of an absolute bound, as it is; of a
+    quantile, of the share of values beyond the limit. For the reason alone; None where a test at every look decided."""
+    for_fail: Interval | None = None
+    """Likewise for the near edge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +106,29 @@ def _check_value(metric: Metric, bound: Bound, columns: Columns, rule: Rule, exc
     else:
         evidence = _value_evidence(metric, bound, sample, estimate, rule, good=good)
     said = reasons.value_reason(metric, bound, estimate.value, shown, good=good)
-    undecided = "but the interval reaches to the good side"
-    state, words = _conclude(evidence, sample, rule, said, weak=reasons.weak_value(), undecided=undecided)
+    weak, undecided = _value_doubts(metric, bound, sample, shown, rule, evidence)
+    state, words = _conclude(evidence, sample, rule, said, weak=weak, undecided=undecided)
     return _finding(BoundResult(bound, state, estimate.value, shown, words), evidence)
+
+
+def _value_doubts(
+    metric: Metric, bound: Bound, sample: Sample, shown: Interval, rule: Rule, evidence: Evidence
+) -> tuple[str, str]:
+    """In words, why a pass of an absolute bound would be weak, and why a value beyond it would be no fail."""
+    if metric.kind is MetricKind.QUANTILE:
+        share = evidence.for_pass or _beyond(metric, bound, sample, rule.pass_alpha)
+        weak = reasons.weak_quantile(metric, bound, sample, share, rule.pass_alpha)
+        return weak, reasons.open_quantile(metric, bound, sample)
+    weak = reasons.weak_value(metric, bound, shown, evidence.for_pass)
+    return weak, reasons.open_value(bound, shown, evidence.for_fail)
+
+
+def _beyond(metric: Metric, bound: Bound, sample: Sample, alpha: float) -> Interval:
+    """Exact interval of the share of values beyond an absolute bound on a quantile."""
+    sign = 1.0 if bound.kind is BoundKind.MAX else -1.0
+    return exceedance_interval(
+        sign * sample.values, sign * bound.limit, confidence=1.0 - 2.0 * alpha, clusters=sample.clusters
+    )
 
 
 def _value_evidence(
@@ -114,19 +139,18 @@ def _value_evidence(
     if metric.kind is MetricKind.QUANTILE and metric.quantile is not None:
         allowed = 1.0 - metric.quantile if bound.kind is BoundKind.MAX else metric.quantile
         for_pass, for_fail = (
-            exceedance_interval(
-                sign * sample.values, sign * bound.limit, confidence=1.0 - 2.0 * alpha, clusters=sample.clusters
-            )
+            _beyond(metric, bound, sample, alpha)
             for alpha in (rule.pass_alpha, min(QUANTILE_ALPHA / rule.looks, rule.fail_alpha))
         )
         exact = sample.clusters is None and sample.observations == sample.cases
-        return Evidence(good, for_pass.high <= allowed, for_fail.low > allowed, exact or sample.units >= FEWEST_UNITS)
-    for_pass, for_fail = (
-        _towards(sign, estimate.at(1.0 - 2.0 * alpha)) for alpha in (rule.pass_alpha, rule.fail_alpha)
-    )
+        decides = exact or sample.units >= FEWEST_UNITS
+        return Evidence(good, for_pass.high <= allowed, for_fail.low > allowed, decides, for_pass, for_fail)
+    at_pass, at_fail = (estimate.at(1.0 - 2.0 * alpha) for alpha in (rule.pass_alpha, rule.fail_alpha))
+    for_pass, for_fail = _towards(sign, at_pass), _towards(sign, at_fail)
     limit = sign * bound.limit
     exact = metric.kind is MetricKind.PROPORTION and is_plain(sample.means, sample.clusters)
-    return Evidence(good, for_pass.high <= limit, for_fail.low > limit, exact or sample.units >= FEWEST_UNITS)
+    decides = exact or sample.units >= FEWEST_UNITS
+    return Evidence(good, for_pass.high <= limit, for_fail.low > limit, decides, at_pass, at_fail)
 
 
 def _check_change(metric: Metric, bound: Bound, columns: Columns, rule: Rule, excluded: Excluded | None) -> Finding:
@@ -152,9 +176,10 @@ def _check_change(metric: Metric, bound: Bound, columns: Columns, rule: Rule, ex
         evidence = Evidence(good, excluded.far, excluded.near)
     else:
         evidence = _edges_excluded(estimate, sign, near, far, rule, good=good, units=base.units)
-    said = reasons.change_reason(metric, bound, worse, _towards(sign, shown), good=good)
-    weak = reasons.weak_change(metric, bound, far)
-    undecided = reasons.open_change(metric, bound, near, rule.objectives)
+    seen = _towards(sign, shown)
+    said = reasons.change_reason(metric, bound, worse, seen, good=good)
+    weak = reasons.weak_change(metric, bound, far, seen, evidence.for_pass)
+    undecided = reasons.open_change(metric, bound, near, rule.objectives, seen, evidence.for_fail)
     state, words = _conclude(evidence, base, rule, said, weak=weak, undecided=undecided)
     unsure = state == "inconclusive" and evidence.decides and not good
     if rule.last and unsure and _beyond_noise(metric, sign * (after - before), base, head, rule.noise_alpha):
@@ -174,6 +199,8 @@ def _edges_excluded(
         surely_good=for_pass.high <= far + _ROUNDING * far,
         surely_bad=for_fail.low > near,
         decides=units >= FEWEST_UNITS,
+        for_pass=for_pass,
+        for_fail=for_fail,
     )
 
 
@@ -189,8 +216,8 @@ def _check_from_zero(metric: Metric, bound: Bound, pair: tuple[Sample, Sample], 
     evidence = _edges_excluded(estimate, sign, 0.0, 0.0, rule, good=worse <= _ROUNDING, units=base.units)
     said = reasons.change_reason(metric, absolute, worse, shown, good=evidence.good)
     said = f"base is 0, so no share of it is allowed: {said}"
-    weak = reasons.weak_change(metric, absolute, 0.0)
-    state, words = _conclude(evidence, base, rule, said, weak=weak, undecided="but chance cannot be ruled out")
+    weak = reasons.weak_change(metric, absolute, 0.0, shown, evidence.for_pass)
+    state, words = _conclude(evidence, base, rule, said, weak=weak, undecided="but it may be chance")
     return _finding(BoundResult(bound, state, None, None, words), evidence)
 
 

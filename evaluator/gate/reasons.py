@@ -1,8 +1,10 @@
 """The sentences that say why a bound, an objective and a verdict are what they are; `wording` writes the figures."""
 
+import math
 from collections.abc import Sequence
 
 from evaluator.gate import wording
+from evaluator.gate.columns import Sample
 from evaluator.records import Bound, BoundKind, Interval, Metric, ObjectiveResult, State
 
 _MOST_NAMED = 3
@@ -45,22 +47,99 @@ def value_reason(metric: Metric, bound: Bound, figure: float, interval: Interval
     return f"{seen} ({known}), {relation} {limit_words(metric, bound)}"
 
 
-def weak_change(metric: Metric, bound: Bound, far: float) -> str:
-    """Why a pass is weak: the far edge of the zone is not excluded."""
+def weak_change(metric: Metric, bound: Bound, far: float, shown: Interval, level: Interval | None) -> str:
+    """Why a pass is weak: the far edge of the zone is not excluded.
+
+    Args:
+        metric: What is compared.
+        bound: The bound it is held against.
+        far: The far edge.
+        shown: The interval beside it in every report, counted towards the worse.
+        level: The wider interval that decided, likewise; None where none did.
+    """
     edge = wording.change(metric, far, relative=bound.relative)
-    return f"{_KINDS[bound.kind]} of {edge} or more cannot be ruled out"
+    said = f"{_KINDS[bound.kind]} of {edge} or more cannot be ruled out"
+    if level is None or shown.high > far:
+        return said
+    reach = wording.worsening(metric, level.high, relative=bound.relative)
+    return f"{said} at the stricter level that repeated looks need ({_interval(level)} to {reach})"
 
 
-def weak_value() -> str:
-    """Why a pass of an absolute bound is weak."""
-    return "the interval reaches beyond it"
+def weak_value(metric: Metric, bound: Bound, shown: Interval, level: Interval | None) -> str:
+    """Why a pass of an absolute bound is weak; `level` is the wider interval that decided, where one did."""
+    beyond = shown.low < bound.limit if bound.kind is BoundKind.MIN else shown.high > bound.limit
+    if beyond:
+        return "the interval reaches beyond it"
+    if level is None:
+        return "too few cases to be sure"
+    end = level.low if bound.kind is BoundKind.MIN else level.high
+    reach = wording.value(metric, end)
+    return f"at the stricter level that repeated looks need, the {_interval(level)} reaches to {reach}"
 
 
-def open_change(metric: Metric, bound: Bound, near: float, objectives: int) -> str:
-    """Why a change beyond the bound is no fail yet: the near edge of the zone is not excluded."""
+def weak_quantile(metric: Metric, bound: Bound, sample: Sample, share: Interval, alpha: float) -> str:
+    """Why a pass of an absolute bound on a quantile is weak: it is held by how many values lie beyond the limit.
+
+    Args:
+        metric: A quantile.
+        bound: An absolute one.
+        sample: The values.
+        share: The interval of the share of values beyond the limit that decided.
+        alpha: Its one-sided error.
+    """
+    name, allowed = _quantile(metric, bound)
+    few = f"{_units(sample)} {'is' if sample.units == 1 else 'are'} too few to be sure of a {name}"
+    values = sample.values if bound.kind is BoundKind.MAX else -sample.values
+    limit = bound.limit if bound.kind is BoundKind.MAX else -bound.limit
+    beyond = int((values > limit).any(axis=1).sum())
+    if beyond == 0:
+        # Clopper and Pearson's upper limit of no success in n trials is 1 - alpha^(1/n).
+        needed = math.ceil(math.log(alpha) / math.log(1.0 - allowed))
+        return f"{few}: at least {needed}, all within the limit, are needed"
+    return (
+        f"{few}: {beyond} of them {'is' if beyond == 1 else 'are'} beyond the limit, which may be true of"
+        f" {wording.percent(allowed)} of all, and could be of up to {wording.percent(share.high)}"
+    )
+
+
+def open_change(
+    metric: Metric, bound: Bound, near: float, objectives: int, shown: Interval, level: Interval | None
+) -> str:
+    """Why a change beyond the bound is no fail yet: the near edge of the zone is not excluded; arguments as above."""
+    kind = _KINDS[bound.kind].split()[-1]
     edge = wording.change(metric, near, relative=bound.relative)
-    among = f" with {objectives} objectives tested at once" if objectives > 1 else ""
-    return f"but {_KINDS[bound.kind]} of no more than {edge} cannot be ruled out{among}"
+    may = f"the true {kind} may be {edge} or less" if near > 0 else f"there may be no true {kind} at all"
+    among = f", with {objectives} objectives tested at once" if objectives > 1 else ""
+    if level is None or shown.low <= near:
+        return f"but it may be chance: {may}{among}"
+    reach = wording.worsening(metric, level.low, relative=bound.relative)
+    return f"but it may be chance at the stricter level needed{among}: {may} ({_interval(level)} from {reach})"
+
+
+def open_value(bound: Bound, shown: Interval, level: Interval | None) -> str:
+    """Why a value beyond an absolute bound is no fail yet."""
+    reaches = shown.high >= bound.limit if bound.kind is BoundKind.MIN else shown.low <= bound.limit
+    if reaches or level is None:
+        return "but the interval reaches to the good side"
+    return f"but at the stricter level needed, the {_interval(level)} reaches to the good side"
+
+
+def open_quantile(metric: Metric, bound: Bound, sample: Sample) -> str:
+    """Why a quantile beyond an absolute bound is no fail yet."""
+    return f"but {_units(sample)} {'is' if sample.units == 1 else 'are'} too few to tell it from chance"
+
+
+def _quantile(metric: Metric, bound: Bound) -> tuple[str, float]:
+    """(name, share of values that may lie beyond the limit): "95th percentile", 0.05."""
+    quantile = metric.quantile or 0.5
+    place = f"{quantile * 100:g}"
+    ending = {"1": "st", "2": "nd", "3": "rd"}.get(place[-1], "th") if place[-2:] not in ("11", "12", "13") else "th"
+    return f"{place}{ending} percentile", 1.0 - quantile if bound.kind is BoundKind.MAX else quantile
+
+
+def _interval(interval: Interval) -> str:
+    """Name an interval by a confidence that 95 % would hide: "99.5% interval"."""
+    return f"{interval.confidence * 100:.4g}% interval"
 
 
 def lost_cases(lost: int, seen: int) -> str:
@@ -87,6 +166,10 @@ def wide_warning(units: int, advised: int, *, clustered: bool) -> str:
     return f"few {'clusters' if clustered else 'cases'}: {thing}; below {advised} this interval errs on the wide side"
 
 
+def _units(sample: Sample) -> str:
+    return _cases(sample.cases) if sample.clusters is None else _clusters(sample.units)
+
+
 def _cases(count: int) -> str:
     return f"{count} case" if count == 1 else f"{count} cases"
 
@@ -107,9 +190,14 @@ def verdict_reason(state: State, results: Sequence[ObjectiveResult]) -> str:
     """One sentence that names the objectives that decide."""
     decisive = [result for result in results if result.state == state]
     if state == "pass":
-        weak = [result.name for result in results if any(WEAK in bound.reason for bound in result.bounds)]
+        # Nobody asked for the implied bound on errors to be shown beyond doubt.
+        weak = [
+            result.name
+            for result in results
+            if not result.objective.implied and any(WEAK in bound.reason for bound in result.bounds)
+        ]
         said = "The objective holds" if len(results) == 1 else f"All {len(results)} objectives hold"
-        return f"{said}; a weak pass for {', '.join(weak)}." if weak else f"{said}."
+        return f"{said}; {WEAK} for {', '.join(weak)}." if weak else f"{said}."
     one, many = _VERBS[state]
     if len(decisive) == 1:
         return f"{decisive[0].name} {one}: {decisive[0].reason}."

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 import numpy.typing as npt
 
 from evaluator.gate.anchor import anchored
@@ -38,7 +39,8 @@ class AnchoredGate:
         Args:
             n_cases: How many cases there are.
             objectives: The bounds to keep, against base.
-            anchor: The anchor's values by column, (cases,) or (cases, repeats), NaN for missing.
+            anchor: The anchor's values by column, (cases,) or (cases, repeats), NaN for missing. What it has no value
+                of at all is not compared with it: a judge that looks at two answers has nothing to say of one.
             share: Of each bound on a change: how far head may be from the anchor. See `anchored`.
             max_repeats: As for `SequentialGate`, and so are the rest.
             seed: Of the order of cases.
@@ -50,7 +52,7 @@ class AnchoredGate:
         Raises:
             EvalGateError: As `SequentialGate`.
         """
-        far = anchored(objectives, share)
+        far = [wanted for wanted in anchored(objectives, share) if _measured(anchor, wanted.metric.source)]
         self._near = SequentialGate(
             n_cases, objectives, max_repeats=max_repeats, seed=seed, baseline=baseline, clusters=clusters,
             strict=strict, early=early, others=len(far),
@@ -101,3 +103,7 @@ class AnchoredGate:
             reason = f"{together.reason} Decided after {self.cases_used} of {self._cases} cases."
             together = replace(together, reason=reason)
         return together
+
+
+def _measured(columns: Mapping[str, npt.ArrayLike], name: str) -> bool:
+    return name in columns and not bool(np.isnan(np.asarray(columns[name], dtype=np.float64)).all())

@@ -278,7 +278,6 @@ def _run(event: Event, run: Run, request: Request) -> Activity:
         head_repository=run.head_repository,
         is_fork=is_fork,
         expects_secrets=not is_fork and run.actor != DEPENDABOT,
-        needs=(Need(Check.RESOLVE_PULL, run.head_sha), Need(Check.HEAD_UNMOVED, run.head_sha)),
     )
 
 

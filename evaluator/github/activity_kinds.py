@@ -37,8 +37,6 @@ class Check(StrEnum):
     """The pull request's head is `Need.subject`, a commit hash; asked before fetching and before publishing."""
     SANDBOXED = "sandboxed"
     """The app's code comes from a fork (`Need.subject`): where secrets are, it must not be able to read them."""
-    RESOLVE_PULL = "resolve pull"
-    """The API names the open pull request whose head is `Need.subject`; nothing in an artifact says which it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +148,6 @@ class PublishArtifact:
     is_fork: bool
     expects_secrets: bool
     """Whether the run could have published its report itself."""
-    needs: tuple[Need, ...]
-    check_run_needed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

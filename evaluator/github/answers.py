@@ -24,8 +24,6 @@ class PullRequest:
     """`owner/name`; empty where the fork was deleted."""
     is_fork: bool
     labels: tuple[str, ...]
-    merge_commit_sha: str | None
-    """The commit that tests the merge; None while GitHub has not made it."""
     title: str
     author: str
     """Login; empty where the account is gone."""
@@ -82,7 +80,6 @@ def pull_request(data: object) -> PullRequest:
         head_repository=head,
         is_fork=head != pick(data, "base.repo.full_name", str),
         labels=tuple(pick(label, "name", str) for label in labels),
-        merge_commit_sha=optional(data, "merge_commit_sha", str),
         title=pick(data, "title", str),
         author=optional(data, "user.login", str) or "",
     )

@@ -137,10 +137,6 @@ class Client:
             return "none"
         return pick(found, "permission", str)
 
-    def default_branch(self) -> str:
-        """Give the name of the default branch."""
-        return pick(self._get(self._repo, "read the repository"), "default_branch", str)
-
     def commit(self, ref: str) -> str:
         """Give the SHA of the commit that a ref names (`heads/NAME`, `tags/NAME` or a SHA)."""
         return pick(self._get(f"{self._repo}/commits/{_quoted(ref, '/')}", "read a commit"), "sha", str)
@@ -163,6 +159,12 @@ class Client:
             return None
         tag = pick(found, "tag_name", str)
         return Release(tag, self.commit(f"tags/{tag}"))
+
+    def tags(self) -> tuple[str, ...]:
+        """Give the names of all tags."""
+        found = self._get(f"{self._repo}/git/matching-refs/tags/", "list the tags")  # which has no pages
+        items = found if isinstance(found, list) else []
+        return tuple(pick(item, "ref", str).removeprefix("refs/tags/") for item in items)
 
     # Pull requests and their comments
 

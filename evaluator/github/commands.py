@@ -1,7 +1,7 @@
 r"""What the runner reads from us: workflow commands in the log, step outputs, the job summary.
 
 The runner obeys `::command` where a line starts (after blanks) and `##[command]` anywhere in a line, whoever printed
-it. So text that is not ours is made harmless first, or printed where commands are stopped.
+it. So text that is not ours is made harmless before it is printed.
 """
 
 import re
@@ -82,11 +82,6 @@ def warning(out: TextIO, message: str, *, file: str = "", line: int = 0, title: 
     annotate(out, Annotation("warning", message, file, line, title=title))
 
 
-def notice(out: TextIO, message: str, *, file: str = "", line: int = 0, title: str = "") -> None:
-    """Print a notice annotation."""
-    annotate(out, Annotation("notice", message, file, line, title=title))
-
-
 def add_mask(out: TextIO, secret: str) -> None:
     """Have the runner hide a secret in the log: the whole of it, and each of its lines that is not too common."""
     lines = [line.strip() for line in secret.splitlines()]
@@ -103,23 +98,6 @@ def group(out: TextIO, title: str) -> Iterator[None]:
         yield
     finally:
         _command(out, "::endgroup::")
-
-
-@contextmanager
-def stop_commands(out: TextIO, token: str | None = None) -> Iterator[None]:
-    """Have the runner obey nothing that is printed inside.
-
-    Args:
-        out: The log.
-        token: Ends it again; must be unknown to whoever wrote what is printed. A random one if None.
-    """
-    word = token or secrets.token_hex(16)
-    _command(out, f"::stop-commands::{word}")
-    try:
-        yield
-    finally:
-        # What was printed last may lack its line break; a command must start a line.
-        _command(out, f"\n::{word}::")
 
 
 def foreign(text: str) -> str:

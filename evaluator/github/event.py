@@ -179,15 +179,6 @@ def read_event(name: str, payload: Mapping[str, object]) -> Event:
     )
 
 
-def read_pull(pull: Mapping[str, object]) -> Pull:
-    """Make the record of a pull request as GitHub's API gives it.
-
-    Raises:
-        EventError: As for `read_event`.
-    """
-    return _pull({"pull_request": pull})
-
-
 def same_repository(first: str, second: str) -> bool:
     """Whether two `owner/name` are the same; GitHub does not tell upper from lower case."""
     return first.casefold() == second.casefold()

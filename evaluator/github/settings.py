@@ -41,22 +41,15 @@ class Settings:
     sha: str
     ref: str
     """As GitHub gives it, such as `refs/pull/7/merge`. Untrusted: a pull request names its own branch."""
-    actor: str
     run_id: int
     run_attempt: int
-    workflow: str
-    job: str
     server_url: str
-    """Of GitHub or of a GitHub Enterprise Server; without a slash at its end, as are the next two."""
+    """Of GitHub or of a GitHub Enterprise Server; without a slash at its end, as is the next."""
     api_url: str
-    graphql_url: str
-    runner_temp: Path | None
     output_file: Path | None
     """`GITHUB_OUTPUT`."""
     summary_file: Path | None
     """`GITHUB_STEP_SUMMARY`."""
-    debug: bool
-    """True if the job was started again with debug logging."""
     token: SecretStr
     inputs: Inputs
 
@@ -96,18 +89,12 @@ class Settings:
             workspace=workspace,
             sha=read.matching("GITHUB_SHA", _SHA, "a commit hash"),
             ref=environ.get("GITHUB_REF", ""),
-            actor=environ.get("GITHUB_ACTOR", ""),
             run_id=int(read.matching("GITHUB_RUN_ID", _NUMBER, "a number")),
             run_attempt=int(read.matching("GITHUB_RUN_ATTEMPT", _NUMBER, "a number", default="1")),
-            workflow=environ.get("GITHUB_WORKFLOW", ""),
-            job=environ.get("GITHUB_JOB", ""),
             server_url=server,
             api_url=api,
-            graphql_url=read.url("GITHUB_GRAPHQL_URL", _graphql_of(api)),
-            runner_temp=read.path_or_none("RUNNER_TEMP"),
             output_file=read.path_or_none("GITHUB_OUTPUT"),
             summary_file=read.path_or_none("GITHUB_STEP_SUMMARY"),
-            debug=environ.get("RUNNER_DEBUG") == "1",
             token=_token(inputs, environ),
             inputs=inputs,
         )
@@ -185,10 +172,6 @@ def _api_of(server: str) -> str:
     if url.netloc.endswith(_TENANT):
         return f"{url.scheme}://api.{url.netloc}"
     return f"{server}/api/v3"
-
-
-def _graphql_of(api: str) -> str:
-    return f"{api.removesuffix('/v3')}/graphql"
 
 
 @dataclass(frozen=True, slots=True)

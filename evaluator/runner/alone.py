@@ -16,8 +16,10 @@ def schedule_of(cases: Sequence[Case], ready: Prepared, journal: Journal) -> Sch
     return Schedule(cases, ready.targets, ready.scorers, ready.concurrency, seed_of(journal))
 
 
-async def answer_all(opened: OpenRun, *, label: str) -> Table:
+async def answer_all(opened: OpenRun, *, label: str) -> tuple[Table, str]:
     """Answer every case of head as often as the job says, and keep a whole run as a baseline for later.
+
+    Gives the numbers, and a sentence on whether they were kept.
 
     Raises:
         EvalGateError: Anything that keeps the run from its end.
@@ -26,5 +28,5 @@ async def answer_all(opened: OpenRun, *, label: str) -> Table:
     work = AllOnce(len(cases), ("head",), repeats=job.repeats, seed=seed_of(journal))
     await run(schedule_of(cases, ready, journal), work, journal, job.show(ready.gateway, label))
     table = read_table(journal, cases, ready.metrics, ready.scorers, repeats=job.repeats, sides=("head",))
-    opened.baselines.keep(opened.content("head"), opened.run_id, table, journal)
-    return table
+    not_kept = opened.baselines.keep(opened.content("head"), opened.run_id, table, journal)
+    return table, f"not kept as a baseline: {not_kept}" if not_kept else "kept as a baseline for later comparisons"

@@ -7,12 +7,13 @@ say so, and values that are kept by what they showed are biased.
 
 import gzip
 import hashlib
+import io
 import json
 import shutil
 import tempfile
 import time
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,7 +29,8 @@ from evaluator.runner.table import Table
 _KEPT = 20
 """Runs of one content that are kept; the oldest go first."""
 _VALUES, _ANSWERS = "values.npz", "answers.jsonl.gz"
-_DAMAGED = (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile)
+_SUM = ".sha256"
+"""A zip has check sums of what it holds, but not of the names in it."""
 
 Values = npt.NDArray[np.float64]
 
@@ -85,16 +87,18 @@ class Baselines:
         pooled = {name: np.concatenate([columns[name] for columns in found], axis=1) for name in sorted(names)}
         return Known(pooled, len(found), answers)
 
-    def keep(self, key: str, run_id: str, table: Table, journal: Journal, *, now: float | None = None) -> bool:
-        """Keep the run of head alone, if it is whole and its own; gives whether it was.
+    def keep(self, key: str, run_id: str, table: Table, journal: Journal, *, now: float | None = None) -> str:
+        """Keep the run of head alone, if it is whole and its own; gives why it was not kept, or nothing.
 
-        A run with outages is not whole, and one with answers from the cache would count the same answers twice.
+        A run with outages is not whole, and one with answers of an earlier run would count the same answers twice.
 
         Raises:
             InfrastructureError: The folder cannot be written.
         """
-        if any(table.outages.values()) or not _measured_here(journal, run_id):
-            return False
+        if any(table.outages.values()):
+            return "some answers failed for reasons outside the app"
+        if not _measured_here(journal, run_id):
+            return "some answers came from an earlier run (`--no-cache` asks for all of them anew)"
         target = self._folder / key / run_id
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -102,26 +106,31 @@ class Baselines:
             try:
                 _write_values(room / _VALUES, table, time.time() if now is None else now)
                 _write_answers(room / _ANSWERS, table.case_ids, journal)
+                room.chmod(0o755)  # a later step of the job, another user's, may carry it away
                 if not target.exists():
                     room.rename(target)  # whole or not at all
             finally:
                 shutil.rmtree(room, ignore_errors=True)
             for old in list(self._runs(key))[_KEPT:]:
-                shutil.rmtree(old)
+                shutil.rmtree(old, ignore_errors=True)
         except OSError as error:
             raise InfrastructureError(
                 f"the run cannot be kept as a baseline in {self._folder}: {error.strerror}",
                 hint="free some space, or choose another place with LLM_EVAL_GATE_HOME",
             ) from None
-        return True
+        return ""
 
     def _runs(self, key: str) -> Iterator[Path]:
         """The runs of a content, the newest first."""
         folder = self._folder / key
         if not folder.is_dir():
             return
-        runs = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
-        yield from sorted(runs, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        found: list[tuple[int, Path]] = []
+        for path in folder.iterdir():
+            with suppress(FileNotFoundError):  # another process may be clearing up
+                if path.is_dir() and not path.name.startswith("."):
+                    found.append((path.stat().st_mtime_ns, path))
+        yield from (path for _, path in sorted(found, reverse=True))
 
 
 def read_answers(known: Known) -> Iterator[tuple[str, Output, list[Score]]]:
@@ -144,14 +153,17 @@ def read_answers(known: Known) -> Iterator[tuple[str, Output, list[Score]]]:
                         for score in found
                     ],
                 )
-    except _DAMAGED:
+    except Exception:  # whatever a damaged archive makes its readers raise
         return
 
 
 def _read_values(path: Path, case_ids: Sequence[str], oldest: float) -> Mapping[str, Values] | None:
     """The columns of one run, its cases in the order wanted; None if it is too old, of other cases, or damaged."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:  # a zip, which has check sums
+        data = path.read_bytes()
+        if hashlib.sha256(data).hexdigest() != path.with_suffix(_SUM).read_text("ascii"):
+            return None
+        with io.BytesIO(data) as file, np.load(file, allow_pickle=False) as stored:
             ids = [str(name) for name in stored["ids"]]
             if float(stored["created"][0]) < oldest or sorted(ids) != sorted(case_ids):
                 return None
@@ -162,20 +174,23 @@ def _read_values(path: Path, case_ids: Sequence[str], oldest: float) -> Mapping[
                 for name in stored.files
                 if name.startswith("column:")
             }
-    except _DAMAGED:
+    except Exception:  # zlib, zipfile and numpy each have their own words for a damaged file
         return None
 
 
 def _measured_here(journal: Journal, run_id: str) -> bool:
-    calls = (call for *_, output in journal.all_outputs() for call in output.calls)
-    return all(call.measured_in == run_id and not call.cached for call in calls)
+    """Whether all of it was asked in this run: by the app, and by the judges."""
+    return all(call.measured_in == run_id for call in journal.calls())
 
 
 def _write_values(path: Path, table: Table, now: float) -> None:
     values = {f"column:{name}": array for name, array in table.columns["head"].items()}
     values |= {"ids": np.array(table.case_ids, dtype=np.str_), "created": np.array([now])}
-    with path.open("wb") as file:
+    with io.BytesIO() as file:
         np.savez_compressed(file, **values)  # type: ignore[arg-type]
+        data = file.getvalue()
+    path.write_bytes(data)
+    path.with_suffix(_SUM).write_text(hashlib.sha256(data).hexdigest(), "ascii")
 
 
 def _write_answers(path: Path, case_ids: Sequence[str], journal: Journal) -> None:

@@ -1,34 +1,49 @@
 """What need not be asked: base's values from earlier runs of its content, and those of a pinned anchor."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from evaluator.errors import SourceError
+from evaluator.config.objectives import DEFAULT_MAX_ERROR_RATE
+from evaluator.errors import InfrastructureError, SourceError
 from evaluator.records import Side
 from evaluator.runner.alone import answer_all
 from evaluator.runner.baselines import Known, Values, read_answers
-from evaluator.runner.opening import Job, OpenRun, compares_latency, content_of, gated_cases, in_directory, open_run
+from evaluator.runner.opening import (
+    FindRelease,
+    Job,
+    OpenRun,
+    compares_latency,
+    content_of,
+    gated_cases,
+    in_directory,
+    open_run,
+)
+from evaluator.runner.stopping import blocking
 from evaluator.runner.table import Table
 from evaluator.source.checkout import Checkout
 from evaluator.source.releases import LAST_RELEASE, last_release
 from evaluator.source.worktrees import worktrees
 
 LATENCY = "latency"
-_MOST_ANCHOR_REPEATS = 3
+MOST_ANCHOR_REPEATS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
     """The pinned state that head is compared with beside base."""
 
+    name: str
+    """As people call it."""
     checkout: Checkout
     columns: Mapping[str, Values]
     """By column: (gated cases, repeats)."""
     share: float
+    spent_usd: float = 0.0
+    """What it cost to ask it, in this run; nothing where an earlier run had."""
+    calls: int = 0
 
 
 def pooled_baseline(opened: OpenRun) -> Known | None:
@@ -78,34 +93,47 @@ async def measured_anchor(opened: OpenRun) -> tuple[Anchor | None, str]:
         return None, ""
     if policy.side == "head":
         return None, "base has no config yet, so the anchor is compared from the next change on"
-    ref = section.ref
+    name = ref = section.ref
     if ref == LAST_RELEASE:
         tip = opened.sources.rules.sha
-        find = job.last_release or (lambda: last_release(job.repo, tip, job.environ))
-        released = await asyncio.to_thread(find)  # GitHub may be asked: what runs already must not wait
+        with blocking():
+            released = (job.last_release or _by_tags(job))(tip)
         if released is None:
-            return None, "there is no release yet, so there was no anchor to compare with"
-        ref = released
+            return None, "base contains no release yet, so there was no anchor to compare with"
+        name, ref = released
     elif job.named is not None:
-        ref = await asyncio.to_thread(job.named, ref)
+        with blocking():
+            ref = job.named(ref)
     alone = replace(
         job, base=None, head=ref, pair=None, rules=opened.sources.rules.sha, merge_base=False, opened=None,
-        repeats=min(_MOST_ANCHOR_REPEATS, policy.loaded.config.max_repeats),
+        repeats=min(MOST_ANCHOR_REPEATS, policy.loaded.config.max_repeats),
     )  # fmt: skip
     try:
-        return await _measure(opened, alone, section.share), ""
+        return await _measure(opened, alone, section.share, name), ""
     except SourceError as error:
         where = policy.loaded.where("anchor")
         raise SourceError(f"{where}: the anchor cannot be had: {error.message}", hint=error.hint) from None
 
 
-async def _measure(opened: OpenRun, alone: Job, share: float) -> Anchor:
+def _by_tags(job: Job) -> FindRelease:
+    def find(tip: str) -> tuple[str, str] | None:
+        """Find it by the repository's own tags."""
+        tag = last_release(job.repo, tip, job.environ)
+        return None if tag is None else (tag, tag)
+
+    return find
+
+
+async def _measure(opened: OpenRun, alone: Job, share: float, name: str) -> Anchor:
     config = opened.policy.loaded.config
     ids = [case.id for case in gated_cases(opened.golden)]
     scratch = Path(opened.sources.head.path).parent
-    with worktrees(
-        alone.repo, alone.head, alone.head, merge_base=False, scratch=scratch, environ=alone.environ
-    ) as there:
+    with (
+        blocking(),
+        worktrees(
+            alone.repo, alone.head, alone.head, merge_base=False, scratch=scratch, environ=alone.environ
+        ) as there,
+    ):
         checkout = in_directory(there, alone.directory).head
         known = opened.baselines.known(
             content_of(opened.policy, opened.golden, checkout.path, checkout.tree, alone.environ),
@@ -114,17 +142,27 @@ async def _measure(opened: OpenRun, alone: Job, share: float) -> Anchor:
             max_age_s=config.baseline.max_age,
         )
     if known is not None:
-        return Anchor(checkout, _without_latency(known.columns), share)
+        return Anchor(name, checkout, _without_latency(known.columns), share)
     gateway = opened.ready.gateway
-    async with open_run(alone, spent_usd=gateway.total_spent_usd, calls_made=gateway.total_calls) as run:
-        table = await answer_all(run, label=f"anchor {alone.head[:40]}")
-        gateway.charge(run.ready.gateway.spent_usd, run.ready.gateway.calls)
+    before = gateway.total_spent_usd, gateway.total_calls
+    async with open_run(alone, spent_usd=before[0], calls_made=before[1]) as run:
+        table, _ = await answer_all(run, label=f"anchor {name[:40]}")
+        # With what an earlier process has paid of it, if it was stopped.
+        spent, calls = run.ready.gateway.total_spent_usd - before[0], run.ready.gateway.total_calls - before[1]
+        gateway.charge(spent, calls)
+        lost = table.outages["head"]
+        if lost > DEFAULT_MAX_ERROR_RATE * table.answers["head"]:
+            raise InfrastructureError(
+                f"the anchor has no values: {lost} of its answers failed for reasons outside the app",
+                hint=f"run it again; the first said: {table.first_outage[:200]}"
+                if alone.show_texts
+                else "run it again",
+            )
         run.journal.set_meta("finished", "anchor")
     place = {case_id: row for row, case_id in enumerate(table.case_ids)}
     rows = [place[case_id] for case_id in ids]
-    return Anchor(
-        checkout, _without_latency({name: values[rows] for name, values in table.columns["head"].items()}), share
-    )
+    columns = _without_latency({name: values[rows] for name, values in table.columns["head"].items()})
+    return Anchor(name, checkout, columns, share, spent, calls)
 
 
 def _without_latency(columns: Mapping[str, Values]) -> dict[str, Values]:

@@ -3,23 +3,35 @@
 import secrets
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from evaluator import __version__
 from evaluator.config.overrides import Overrides, with_overrides
-from evaluator.errors import InfrastructureError, SourceError, UsageError
+from evaluator.errors import EvalGateError, InfrastructureError, SourceError, UsageError
 from evaluator.gateway.gateway import Gateway
 from evaluator.records import Case, Side
 from evaluator.runner.baselines import Baselines, content_key
 from evaluator.runner.journal import Journal
-from evaluator.runner.policy import GoldenSet, Policy, load_golden_set, load_policy, policy_digests, refuse_keys_of_head
+from evaluator.runner.policy import (
+    Change,
+    GoldenSet,
+    Policy,
+    load_golden_set,
+    load_policy,
+    policy_digests,
+    refuse_keys_of_head,
+)
 from evaluator.runner.progress import Progress
 from evaluator.runner.setup import Prepared, RunRequest, prepared
 from evaluator.runner.state import RunFolder, run_key
+from evaluator.runner.stopping import blocking
+from evaluator.runner.trials import keep_findings
+from evaluator.scoring.judge.canaries import try_judges
 from evaluator.source.checkout import Checkout, Sources
 from evaluator.source.contents import Contents
+from evaluator.source.paths import resolve
 from evaluator.source.refs import WORKTREE, Pair
 from evaluator.source.worktrees import worktrees
 
@@ -27,8 +39,8 @@ _ANSWERS_HANG_ON = {"dataset", "target", "judge", "scorers", "providers", "price
 """Parts of a config that change answers and scores; with others changed, a run goes on where it was."""
 ShowProgress = Callable[[Gateway, str], Progress]
 """Given the gateway (for its spend) and a label, the way to show progress."""
-FindRelease = Callable[[], str | None]
-"""Gives the commit of the last release, made available in the repository; None if there is no release."""
+FindRelease = Callable[[str], tuple[str, str] | None]
+"""Given the tip of base: name and commit of its last release, made available in the repository; None without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +90,23 @@ class Opening:
     policy: Policy
     golden: GoldenSet
 
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What head changes in how it is judged."""
+        return (*self.policy.changes, *self.golden.changes)
+
+    def ruling_files(self) -> list[str]:
+        """Paths, from the app's folder, of all that a run hangs on: as they are written, and where links lead."""
+        config = self.policy.loaded.config
+        named = [self.policy.loaded.name, config.dataset.path, *self.policy.files]
+        named += [config.target.prompt] if config.target.prompt is not None else []
+        found = dict.fromkeys(named)
+        for root in (self.policy.root, self.sources.base.path, self.sources.head.path):
+            for name in named:
+                with suppress(EvalGateError):
+                    found[str(resolve(root, name).relative_to(root.resolve()))] = None
+        return list(found)
+
 
 @dataclass(frozen=True, slots=True)
 class OpenRun:
@@ -120,25 +149,9 @@ async def open_run(job: Job, *, spent_usd: float = 0.0, calls_made: int = 0) -> 
         ) from None
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="llm-eval-gate-")))
-        base = job.base or ("HEAD" if job.head == WORKTREE else job.head)
-        sources = stack.enter_context(
-            worktrees(
-                job.repo, base, job.head, merge_base=job.merge_base, pair=job.pair, contents=job.contents,
-                scratch=scratch, environ=job.environ,
-            )
-        )  # fmt: skip
-        _refuse_same(job, sources)
-        sources = in_directory(sources, job.directory)
-        rules = _rules_root(job, sources, scratch, stack)
-        policy = load_policy(rules, sources.head.path, name=job.config, left=sources.base.path if job.base else None)
-        if policy.side == "head" and job.base is not None:
-            refuse_keys_of_head(policy, job.environ)
-        policy = replace(policy, loaded=with_overrides(policy.loaded, job.overrides))
-        golden = load_golden_set(
-            policy, sources.head.path if job.base else None, left=sources.base.path, most=job.overrides.max_cases
-        )
-        if job.opened is not None:
-            job.opened(Opening(sources, policy, golden))
+        with blocking():
+            opening = _read(job, scratch, stack)
+        sources, policy, golden = opening.sources, opening.policy, opening.golden
         key = _identity(job, sources, policy, golden)
         folder = RunFolder(job.home / "runs" / key, key)
         journal, run_id = folder.open_journal(fresh=job.fresh)
@@ -160,7 +173,40 @@ async def open_run(job: Job, *, spent_usd: float = 0.0, calls_made: int = 0) -> 
         )
         baselines = Baselines(job.home / "baselines")
         async with prepared(request) as ready:
-            yield OpenRun(job, sources, policy, golden, ready, journal, run_id, folder.path, baselines)
+            # What a judge says of a canary hangs on no run, unless every answer is to be asked for anew.
+            scope = "" if job.use_cache else request.cache_scope
+            found = await try_judges(ready.scorers, ready.gateway.caller(scope))
+            keep_findings(journal, found)
+            tried = replace(ready, told=(*ready.told, *found.warnings))
+            yield OpenRun(job, sources, policy, golden, tried, journal, run_id, folder.path, baselines)
+
+
+def _read(job: Job, scratch: Path, stack: ExitStack) -> Opening:
+    """Check the refs out and read the rules; what is checked out goes with the stack."""
+    base = job.base or ("HEAD" if job.head == WORKTREE else job.head)
+    sources = stack.enter_context(
+        worktrees(
+            job.repo, base, job.head, merge_base=job.merge_base, pair=job.pair, contents=job.contents,
+            scratch=scratch, environ=job.environ,
+        )
+    )  # fmt: skip
+    _refuse_same(job, sources)
+    sources = in_directory(sources, job.directory)
+    rules, tree = _rules_root(job, sources, scratch, stack)
+    policy = load_policy(rules, sources.head.path, name=job.config, left=sources.base.path if job.base else None)
+    # A run of one ref alone has only its own rules, unless somebody else's were asked for and are not there.
+    unmerged = job.base is not None or (job.rules is not None and job.rules != sources.head.sha)
+    if policy.side == "head" and unmerged:
+        refuse_keys_of_head(policy, job.environ)
+    tree = sources.head.tree if policy.side == "head" else tree
+    policy = replace(policy, loaded=with_overrides(policy.loaded, job.overrides), tree=tree)
+    golden = load_golden_set(
+        policy, sources.head.path if job.base else None, left=sources.base.path, most=job.overrides.max_cases
+    )
+    opening = Opening(sources, policy, golden)
+    if job.opened is not None:
+        job.opened(opening)
+    return opening
 
 
 def content_of(policy: Policy, golden: GoldenSet, root: Path, tree: str, environ: Mapping[str, str]) -> str:
@@ -180,7 +226,13 @@ def content_of(policy: Policy, golden: GoldenSet, root: Path, tree: str, environ
 
 
 def _rules(policy: Policy, golden: GoldenSet, environ: Mapping[str, str]) -> dict[str, object]:
+    config = policy.loaded.config
+    own = any(options.type == "python" for options in config.scorers)
+    names = config.target.command.env if config.target.command is not None else ()
     return {
+        # A scorer of the user's own may import whatever lies beside it, and a program may do as its environment says.
+        "tree": policy.tree if own else None,
+        "environ": {name: environ.get(name) for name in names},
         "version": __version__,
         "config": policy.loaded.config.model_dump_json(include=_ANSWERS_HANG_ON),
         "rules": policy_digests(policy.root, policy.files),
@@ -211,19 +263,22 @@ def _refuse_same(job: Job, sources: Sources) -> None:
         )
 
 
-def _rules_root(job: Job, sources: Sources, scratch: Path, stack: ExitStack) -> Path:
-    """Where the rules come from: the tip of base; or, for one ref alone, the commit that is named, or itself."""
+def _rules_root(job: Job, sources: Sources, scratch: Path, stack: ExitStack) -> tuple[Path, str]:
+    """Where the rules come from: the tip of base; or, for one ref alone, the commit that is named, or itself.
+
+    Gives the folder and the hash of the whole tree.
+    """
     if job.base is not None:
-        return sources.rules.path
+        return sources.rules.path, sources.rules.tree
     if job.rules is None:
-        return sources.head.path
+        return sources.head.path, sources.head.tree
     there = stack.enter_context(
         worktrees(
             job.repo, job.rules, job.rules, merge_base=False, contents=job.contents, scratch=scratch,
             environ=job.environ,
         )
     )  # fmt: skip
-    return in_directory(there, job.directory).head.path
+    return in_directory(there, job.directory).head.path, there.head.tree
 
 
 def in_directory(sources: Sources, directory: str) -> Sources:

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluator.config.loading import CONFIG_NAMES, LoadedConfig, find_config, parse_config
+from evaluator.config.model import Config
 from evaluator.dataset.load import load_cases
 from evaluator.errors import ConfigError, DatasetError, EvalGateError
 from evaluator.records import Case, Side
 from evaluator.source.paths import read_text_below, resolve
 
 MAX_CONFIG_BYTES = 1_000_000
+_MOST_EDITS = 8
 MOST_ADDED = 200
 """Cases of head's own that are run, and never more than base has: a change must not run up the bill."""
 
@@ -34,6 +36,8 @@ class Policy:
     side: Side
     """`head` only where base has no config at all: the change that introduces the gate."""
     changes: tuple[Change, ...]
+    tree: str = ""
+    """Git's hash of all files where the rules are; own scorers may read any of them."""
 
     @property
     def files(self) -> list[str]:
@@ -83,9 +87,7 @@ def load_policy(base: Path, head: Path, *, name: str | None = None, left: Path |
     elif in_head is None:
         changes.append(Change(found, "the config file is removed", "base's config ruled here"))
     elif (head_text := _text_at_head(head, in_head)) != _text(base, found):
-        changes.append(
-            Change(found, "the config file is edited" + _wrong(head_text, found), "takes effect after the merge")
-        )
+        changes.append(Change(found, _what_is_edited(loaded, head_text, found), "takes effect after the merge"))
     ruling = find_config(head) if name is None else found
     if ruling is not None and ruling != found:
         changes.append(Change(ruling, "another config file is added", f"it would rule after the merge, not {found}"))
@@ -230,12 +232,33 @@ def _text_at_head(root: Path, name: str) -> str:
         return f"\x00 {error.message}"
 
 
-def _wrong(text: str, name: str) -> str:
+def _what_is_edited(base: LoadedConfig, text: str, name: str) -> str:
+    """In words what head's config does differently: its bounds one by one, the rest by name."""
     try:
-        parse_config(text, name)
+        head = parse_config(text, name).config
     except EvalGateError as error:
-        return f", and has a mistake: {error.message.splitlines()[0]}"
-    return ""
+        return f"the config file is edited, and has a mistake: {error.message.splitlines()[0]}"
+    told = _bounds_edited(base.config, head)
+    told += [
+        field for field in Config.model_fields
+        if field != "objectives" and getattr(base.config, field) != getattr(head, field)
+    ]  # fmt: skip
+    shown = ", ".join(told[:_MOST_EDITS]) + (f" and {len(told) - _MOST_EDITS} more" if len(told) > _MOST_EDITS else "")
+    return f"the config file is edited: {shown}" if told else "the config file is edited, what it says is the same"
+
+
+def _bounds_edited(base: Config, head: Config) -> list[str]:
+    found = []
+    for name in dict.fromkeys((*base.objectives, *head.objectives)):
+        old, new = base.objectives.get(name), head.objectives.get(name)
+        if old is None or new is None:
+            found.append(f"objective {name} is {'added' if old is None else 'removed'}")
+            continue
+        before, after = old.amounts(), new.amounts()
+        for kind in dict.fromkeys((*before, *after)):
+            if before.get(kind) != after.get(kind):
+                found.append(f"{name}.{kind} {before.get(kind, 'none')} → {after.get(kind, 'none')}")
+    return found
 
 
 def _digest(root: Path, relative: str) -> str | None:

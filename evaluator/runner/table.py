@@ -12,6 +12,8 @@ from evaluator.runner.work import answer_values
 from evaluator.scoring.interface import Scorer
 
 Values = npt.NDArray[np.float64]
+ERRORS = "error_rate"
+"""The column that every answer has a value in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,11 @@ class Table:
     """Pairs whose latencies were measured in different runs, so that base's is left out."""
     first_outage: str = ""
     """What the first of them said; untrusted."""
+
+    @property
+    def answers(self) -> dict[Side, int]:
+        """By side, how many answers there are, failed ones included."""
+        return {side: int((~np.isnan(columns[ERRORS])).sum()) for side, columns in self.columns.items()}
 
 
 def read_table(

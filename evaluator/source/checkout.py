@@ -48,8 +48,6 @@ class Sources:
     """The tip of base, for config and golden set: who makes head chooses where it branches off, not these."""
     changed: tuple[ChangedFile, ...]
     warnings: tuple[str, ...] = ()
-    anchor: Checkout | None = None
-    """A pinned release, which base and head can be compared with too; its `side` is base, its `ref` says which."""
 
 
 def changed_files(sources: Sources) -> tuple[ChangedFile, ...]:

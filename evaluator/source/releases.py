@@ -1,6 +1,7 @@
 """Finds the last release of a repository by its tags."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from evaluator.source.git import Git, GitFailed
@@ -8,6 +9,7 @@ from evaluator.source.refs import check_repository
 
 LAST_RELEASE = "last-release"
 """As a ref: the newest tag that looks like a version and that the base contains."""
+_VERSION = re.compile(r"v?(\d+(?:\.\d+)*)([-+.]?[A-Za-z].*)?")
 
 
 def last_release(repo: Path, ref: str, environ: Mapping[str, str]) -> str | None:
@@ -21,7 +23,18 @@ def last_release(repo: Path, ref: str, environ: Mapping[str, str]) -> str | None
     git = Git(repo.resolve(), environ)
     check_repository(git)
     try:
-        listed = git.text(["tag", "--list", "--sort=-version:refname", "--format=%(refname:strip=2)", "--merged", ref])
+        listed = git.text(["tag", "--list", "--format=%(refname:strip=2)", "--merged", ref])
     except GitFailed:  # the ref is named wrongly, which is told where it is resolved
         return None
-    return next((name for name in listed.split("\n") if name and name.lstrip("v")[:1].isdigit()), None)
+    return next(iter(newest_versions(listed.split("\n"))), None)
+
+
+def newest_versions(tags: Iterable[str]) -> list[str]:
+    """The tags that look like versions, the newest first; `v2.0.0-rc1` comes before `v2.0.0`."""
+    found = [(match, tag) for tag in tags if (match := _VERSION.fullmatch(tag))]
+
+    def age(item: tuple[re.Match[str], str]) -> tuple[list[int], bool, str]:
+        match, _ = item
+        return [int(part) for part in match[1].split(".")], match[2] is None, match[2] or ""
+
+    return [tag for _, tag in sorted(found, key=age, reverse=True)]

@@ -18,7 +18,7 @@ from evaluator.source.contents import Contents, fill_contents
 from evaluator.source.git import Git, GitFailed, shown
 from evaluator.source.limits import LIMITS, Limits, check_size
 from evaluator.source.pointers import missing_warnings
-from evaluator.source.refs import WORKTREE, Pair, check_pair, check_repository, resolve_commit, resolve_pair
+from evaluator.source.refs import WORKTREE, Pair, check_pair, check_repository, resolve_pair
 from evaluator.source.repository import lender_of, new_repository
 from evaluator.source.snapshot import find_worktree, snapshot
 
@@ -35,7 +35,6 @@ def worktrees(
     *,
     merge_base: bool = True,
     pair: Pair | None = None,
-    anchor: str | None = None,
     contents: Contents | None = None,
     limits: Limits = LIMITS,
     scratch: Path,
@@ -50,7 +49,6 @@ def worktrees(
         merge_base: Compare with the commit where head left base, so that head is not blamed for later work on base.
         pair: The commits themselves, for a repository without the history to find them in; `base` and `head` then are
             names for people alone, and `merge_base` counts for nothing.
-        anchor: A branch, tag or commit that is checked out beside them, as it is.
         contents: How what git only points to is fetched (Git LFS, submodules); without it there is a warning.
         limits: The largest commit that is checked out.
         scratch: An existing directory; a new one is made in it and removed at the end.
@@ -63,7 +61,6 @@ def worktrees(
     check_repository(git)
     worktree = find_worktree(git) if head == WORKTREE and pair is None else None
     pair = resolve_pair(git, base, head, merge_base=merge_base) if pair is None else check_pair(git, pair, head)
-    anchor_sha = resolve_commit(git, anchor, side="anchor") if anchor is not None else ""
     room = Path(tempfile.mkdtemp(prefix="sources-", dir=scratch)).resolve()
     try:
         lender = lender_of(git)
@@ -79,14 +76,13 @@ def worktrees(
         base_checkout = check_out("base", "base", base, pair.base)
         head_checkout = check_out("head", "head", head, pair.head)
         rules = check_out("rules", "base", base, pair.tip) if pair.tip != pair.base else base_checkout
-        pinned = check_out("anchor", "base", anchor, anchor_sha) if anchor is not None else None
         if contents is None:
             warnings += missing_warnings(gits["head"])
         else:
             trusted = gits.get("rules", gits["base"])
             warnings += fill_contents(list(gits.values()), trusted, contents, room=room, limits=limits)
         changed = _changed(gits["head"], base_checkout.tree, head_checkout.tree)
-        yield Sources(base_checkout, head_checkout, rules, changed, tuple(warnings), pinned)
+        yield Sources(base_checkout, head_checkout, rules, changed, tuple(warnings))
     finally:
         _remove(room)
 

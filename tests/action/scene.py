@@ -153,7 +153,7 @@ class Scene:
         out = io.StringIO()
         code = run_action(environ, out, door=_door, pace=Pace(settle_s=0.01, retry_s=0.01))
         assert "Traceback" not in out.getvalue()
-        assert self.github.violations == []
+        assert self.github.violations == [], self.github.violations
         output, summary = Path(environ["GITHUB_OUTPUT"]), Path(environ["GITHUB_STEP_SUMMARY"])
         return Ran(
             code, out.getvalue(), read_outputs(output) if output.exists() else {},

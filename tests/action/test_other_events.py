@@ -137,8 +137,8 @@ def test_the_pair_for_forks_evaluates_without_rights_and_publishes_as_advice(tmp
         second = found.run_prepared(environ)
         assert second.code == 0, second.log
         [body] = found.comments()
-        assert body.startswith("### ❌ Fail")
-        assert "read it as advice" in body
+        assert body.startswith("### 💬 Advice, not a check")
+        assert "It claims: ❌ Fail" in body
         [check] = found.repository.check_runs.values()
         assert check.fields["conclusion"] == "neutral"
         assert check.fields["output"]["title"].startswith("Advice:")

@@ -55,9 +55,9 @@ def test_what_could_be_seen_is_unknown_without_a_relative_bound() -> None:
 def test_outages_beyond_the_bound_leave_no_verdict() -> None:
     base, head = runs(100, noise=0.01)
     verdict = decide(base, head, [DROP])
-    assert with_outages(verdict, {"base": 0, "head": 5}, 100, 0.05, said="HTTP 500") is verdict
-    stopped = with_outages(verdict, {"base": 6, "head": 0}, 100, 0.05, said="HTTP 500: down")
+    assert with_outages(verdict, {"base": 0, "head": 5}, {"base": 20, "head": 100}, 0.05, said="HTTP 500") is verdict
+    stopped = with_outages(verdict, {"base": 2, "head": 0}, {"base": 30, "head": 100}, 0.05, said="HTTP 500: down")
     assert stopped.state == "error"
-    assert "6 of 100" in stopped.reason
+    assert "2 of 30 answers of base" in stopped.reason
     assert "HTTP 500: down" in stopped.reason
     assert stopped.objectives == verdict.objectives

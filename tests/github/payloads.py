@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluator.github.activity import Activity, Request, choose
-from evaluator.github.event import read_event
+from evaluator.github.event import Pull, read_event
 
 FOLDER = Path(__file__).parent / "events"
 HEAD = "ec26c3e57ca3a959ca5aad62de7213c562f8c821"
@@ -39,6 +39,13 @@ def edited(document: dict[str, Any], **changes: object) -> dict[str, Any]:
         else:
             place[last] = value
     return changed
+
+
+def pull_in(document: dict[str, Any]) -> Pull:
+    """The pull request of a payload."""
+    subject = read_event("pull_request", document).subject
+    assert isinstance(subject, Pull)
+    return subject
 
 
 def request(**fields: Any) -> Request:

@@ -252,7 +252,6 @@ def test_the_report_of_a_forks_run_is_published_as_advice() -> None:
         reason=f"run 289782451 of {HEAD} ended as success: its report is published as advice",
         artifact_path="report", run_id=289782451, run_attempt=1, conclusion="success", head_sha=HEAD,
         head_branch="changes", head_repository="Mallory/Hello-World", is_fork=True, expects_secrets=False,
-        needs=(Need(Check.RESOLVE_PULL, HEAD), Need(Check.HEAD_UNMOVED, HEAD)), check_run_needed=True,
     )  # fmt: skip
 
 

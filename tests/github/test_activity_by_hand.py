@@ -16,13 +16,13 @@ from evaluator.github.activity import (
     Skip,
     complete,
 )
-from evaluator.github.event import Pull, read_pull
-from tests.github.payloads import BASE, HEAD, decide, payload, request
+from evaluator.github.event import Pull
+from tests.github.payloads import BASE, HEAD, decide, payload, pull_in, request
 
 COMMENT = payload("issue_comment.created.on_pr")
 OCTO: dict[str, Any] = {"repository": "octo-org/octo-repo"}
 SAME, FORK, DELETED = (
-    read_pull(payload(f"pull_request.opened.{name}")["pull_request"]) for name in ("same_repo", "fork", "fork_deleted")
+    pull_in(payload(f"pull_request.opened.{name}")) for name in ("same_repo", "fork", "fork_deleted")
 )
 ASKED = ResolvePull(reason="Codertocat commented /eval on pull request 2", number=2, pinned=None, needs=())
 

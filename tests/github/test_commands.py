@@ -32,6 +32,9 @@ def test_foreign_text_starts_no_command(text: str) -> None:
 
 
 @given(TEXTS, TEXTS, TEXTS, st.integers(0, 10_000))
+@example("", "", " ", 0)
+@example("m", "", " ", 1)
+@example(":", " ", "\u3000", 1)
 def test_an_annotation_says_what_it_should_and_nothing_else(message: str, title: str, file: str, line: int) -> None:
     out = io.StringIO()
     commands.warning(out, message, file=file, line=line, title=title)
@@ -53,17 +56,6 @@ def test_a_group_is_opened_and_closed(title: str) -> None:
         out.write("inside\n")
     assert [command.name for command in read_log(out.getvalue())] == ["group", "endgroup"]
     assert read_log(out.getvalue())[0].data == title
-
-
-@given(TEXTS)
-@example("::error::x")
-@example("last line without an end ##[error]")
-def test_nothing_is_obeyed_where_commands_are_stopped_and_all_after_it(text: str) -> None:
-    out = io.StringIO()
-    with commands.stop_commands(out):
-        out.write(text)
-    commands.notice(out, "after")
-    assert read_log(out.getvalue()) == [Command("notice", {}, "after")]
 
 
 def test_each_line_of_a_secret_is_masked() -> None:

@@ -17,10 +17,9 @@ from evaluator.github.event import (
     Run,
     load_payload,
     read_event,
-    read_pull,
 )
 from evaluator.github.fields import is_ref, is_sha
-from tests.github.payloads import BASE, EVENT_OF, FOLDER, GONE, HEAD, REPOSITORY, edited, payload
+from tests.github.payloads import BASE, EVENT_OF, FOLDER, GONE, HEAD, REPOSITORY, edited, payload, pull_in
 
 OPENED = payload("pull_request.opened.fork")
 
@@ -61,12 +60,8 @@ def test_a_fork_is_known_by_its_repository(name: str, is_fork: bool) -> None:
 
 
 def test_upper_and_lower_case_make_no_fork() -> None:
-    pull = read_pull(edited(OPENED, pull_request__head__repo__full_name="codertocat/hello-world")["pull_request"])
+    pull = pull_in(edited(OPENED, pull_request__head__repo__full_name="codertocat/hello-world"))
     assert not pull.is_fork
-
-
-def test_a_pull_request_from_the_api_is_read_like_one_of_a_payload() -> None:
-    assert read_pull(OPENED["pull_request"]) == read_event("pull_request", OPENED).subject
 
 
 def test_a_merge_group_a_push_and_a_comment_are_read() -> None:
@@ -108,13 +103,13 @@ def test_of_an_unknown_event_nothing_is_read() -> None:
 
 
 def test_deleted_accounts_are_nobody() -> None:
-    pull = read_pull(edited(OPENED, pull_request__user=None)["pull_request"])
+    pull = pull_in(edited(OPENED, pull_request__user=None))
     assert pull.author is None
 
 
 def test_labels_are_kept_as_they_are() -> None:
     labels = [{"name": "@everyone | ::error::"}, {"name": "평가 ✅"}]
-    pull = read_pull(edited(OPENED, pull_request__labels=labels)["pull_request"])
+    pull = pull_in(edited(OPENED, pull_request__labels=labels))
     assert pull.labels == ("@everyone | ::error::", "평가 ✅")
 
 

@@ -17,12 +17,9 @@ def environ(tmp_path: Path) -> dict[str, str]:
     """As on a runner, for a pull request."""
     (tmp_path / "workspace").mkdir()
     return {
-        "GITHUB_ACTOR": "alice",
         "GITHUB_API_URL": "https://api.github.com",
         "GITHUB_EVENT_NAME": "pull_request",
         "GITHUB_EVENT_PATH": "/github/workflow/event.json",
-        "GITHUB_GRAPHQL_URL": "https://api.github.com/graphql",
-        "GITHUB_JOB": "gate",
         "GITHUB_OUTPUT": "/github/file_commands/set_output_1",
         "GITHUB_REF": "refs/pull/7/merge",
         "GITHUB_REPOSITORY": "octo-org/chat.app",
@@ -31,12 +28,10 @@ def environ(tmp_path: Path) -> dict[str, str]:
         "GITHUB_SERVER_URL": "https://github.com",
         "GITHUB_SHA": SHA,
         "GITHUB_STEP_SUMMARY": "/github/file_commands/step_summary_1",
-        "GITHUB_WORKFLOW": "LLM eval gate",
         "GITHUB_WORKSPACE": str(tmp_path / "workspace"),
         "INPUT_API-KEY": "sk-provider",
         "INPUT_FAIL-ON": "threshold",
         "INPUT_GITHUB-TOKEN": "ghs_job",
-        "RUNNER_TEMP": "/github/runner_temp",
     }
 
 
@@ -51,18 +46,14 @@ def test_everything_is_read(environ: dict[str, str], tmp_path: Path) -> None:
     assert settings.event_path == Path("/github/workflow/event.json")
     assert settings.repository == "octo-org/chat.app"
     assert settings.workspace == tmp_path / "workspace"
-    assert (settings.sha, settings.ref, settings.actor) == (SHA, "refs/pull/7/merge", "alice")
+    assert (settings.sha, settings.ref) == (SHA, "refs/pull/7/merge")
     assert (settings.run_id, settings.run_attempt) == (15001, 1)
-    assert (settings.workflow, settings.job) == ("LLM eval gate", "gate")
     assert settings.api_url == "https://api.github.com"
-    assert settings.graphql_url == "https://api.github.com/graphql"
-    assert settings.runner_temp == Path("/github/runner_temp")
     assert settings.output_file == Path("/github/file_commands/set_output_1")
     assert settings.summary_file == Path("/github/file_commands/step_summary_1")
     assert settings.token.get_secret_value() == "ghs_job"
     assert settings.inputs.fail_on == "threshold"
     assert settings.run_url == "https://github.com/octo-org/chat.app/actions/runs/15001"
-    assert not settings.debug
 
 
 def test_it_cannot_be_changed(environ: dict[str, str]) -> None:
@@ -72,9 +63,8 @@ def test_it_cannot_be_changed(environ: dict[str, str]) -> None:
 
 
 def test_a_second_attempt_has_a_page_of_its_own(environ: dict[str, str]) -> None:
-    settings = Settings.from_environ(environ | {"GITHUB_RUN_ATTEMPT": "3", "RUNNER_DEBUG": "1"})
+    settings = Settings.from_environ(environ | {"GITHUB_RUN_ATTEMPT": "3"})
     assert settings.run_url.endswith("/actions/runs/15001/attempts/3")
-    assert settings.debug
 
 
 def test_tokens_are_in_no_form_of_it_that_could_be_logged(environ: dict[str, str]) -> None:
@@ -95,34 +85,33 @@ def test_on_the_runner_itself_the_token_is_the_jobs_variable(environ: dict[str, 
 
 
 def test_files_that_the_runner_does_not_give_are_none(environ: dict[str, str]) -> None:
-    for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "RUNNER_TEMP"):
+    for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"):
         environ[name] = ""
     settings = Settings.from_environ(environ)
-    assert (settings.output_file, settings.summary_file, settings.runner_temp) == (None, None, None)
+    assert (settings.output_file, settings.summary_file) == (None, None)
 
 
 @pytest.mark.parametrize(
-    ("server", "api", "graphql"),
+    ("server", "api"),
     [
-        ("https://github.com", "https://api.github.com", "https://api.github.com/graphql"),
-        ("https://git.example.com/", "https://git.example.com/api/v3", "https://git.example.com/api/graphql"),
-        ("https://octo.ghe.com", "https://api.octo.ghe.com", "https://api.octo.ghe.com/graphql"),
-        ("http://127.0.0.1:8080", "http://127.0.0.1:8080/api/v3", "http://127.0.0.1:8080/api/graphql"),
+        ("https://github.com", "https://api.github.com"),
+        ("https://git.example.com/", "https://git.example.com/api/v3"),
+        ("https://octo.ghe.com", "https://api.octo.ghe.com"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080/api/v3"),
     ],
 )
-def test_an_enterprise_servers_addresses_are_derived_where_the_runner_does_not_give_them(
-    environ: dict[str, str], server: str, api: str, graphql: str
+def test_an_enterprise_servers_address_is_derived_where_the_runner_does_not_give_it(
+    environ: dict[str, str], server: str, api: str
 ) -> None:
-    del environ["GITHUB_API_URL"], environ["GITHUB_GRAPHQL_URL"]
+    del environ["GITHUB_API_URL"]
     settings = Settings.from_environ(environ | {"GITHUB_SERVER_URL": server})
-    assert (settings.api_url, settings.graphql_url) == (api, graphql)
+    assert settings.api_url == api
     assert settings.run_url.startswith(server.rstrip("/") + "/octo-org/")
 
 
-def test_an_enterprise_servers_addresses_are_taken_as_given(environ: dict[str, str]) -> None:
-    given = {"GITHUB_API_URL": "https://git.example.com/api/v3/", "GITHUB_GRAPHQL_URL": "https://git.example.com/gq"}
-    settings = Settings.from_environ(environ | given)
-    assert (settings.api_url, settings.graphql_url) == ("https://git.example.com/api/v3", "https://git.example.com/gq")
+def test_an_enterprise_servers_address_is_taken_as_given(environ: dict[str, str]) -> None:
+    settings = Settings.from_environ(environ | {"GITHUB_API_URL": "https://git.example.com/rest/"})
+    assert settings.api_url == "https://git.example.com/rest"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +130,6 @@ def test_an_enterprise_servers_addresses_are_taken_as_given(environ: dict[str, s
         ("GITHUB_API_URL", "file:///etc/passwd"),
         ("GITHUB_API_URL", "https://name:word@example.com"),
         ("GITHUB_SERVER_URL", "https://[broken"),
-        ("RUNNER_TEMP", "temp"),
         ("GITHUB_OUTPUT", "output"),
     ],
 )

@@ -8,14 +8,14 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "evaluator"
 
 ROOMS = (  # from the top floor to the cellar; a room imports only rooms below it
-    "cli", "action", "starter", "noise", "pipeline", "comparison", "runner", "target", "scoring", "gateway", "worker", "gate", "stats",
+    "cli", "action", "starter", "noise", "pipeline", "comparison", "runner", "target", "scoring", "setup", "gateway", "worker", "sandbox", "gate", "stats",
     "github", "report", "source", "dataset", "config", "resources", "records", "errors",
 )  # fmt: skip
 HOME_OF = {
     "openai": {"gateway"},
     "github": {"github"},
     "pyarrow": {"dataset"},
-    "aiohttp": {"gateway"},
+    "aiohttp": {"gateway", "target"},  # the app under test may be a server
     "genai_prices": {"gateway"},
     "xllamacpp": {"gateway"},
     # Arrays: statistics, and the two places that read them from files.

@@ -100,7 +100,9 @@ def test_the_head_cannot_move_its_own_bar(tmp_path: Path) -> None:
         commit(repo, "lower the bar", evals__golden_dot_jsonl="\n".join(rows), **{"llm-eval-gate_dot_yml": lenient})
         said = command(tmp_path / "home", "gate", "--repo", str(repo), "--json")
     assert said.code == 1
-    assert {change["path"] for change in said.json["policy_changes"]} == {"llm-eval-gate.yml", "evals/golden.jsonl"}
+    changes = {change["path"]: change["what"] for change in said.json["policy_changes"]}
+    assert set(changes) == {"llm-eval-gate.yml", "evals/golden.jsonl"}
+    assert changes["llm-eval-gate.yml"] == "the config file is edited: exact_match.max_drop 10% → 99%"
 
 
 def test_cases_that_head_adds_are_reported_and_not_gated(tmp_path: Path) -> None:

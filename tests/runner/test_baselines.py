@@ -17,16 +17,17 @@ DAY = 86_400.0
 
 def kept(
     folder: Path, run_id: str, first: float, *, now: float = 1_000.0, cached: bool = False, outages: int = 0,
-    measured_in: str | None = None, ids: tuple[str, ...] = IDS,
-) -> bool:  # fmt: skip
+    measured_in: str | None = None, judged_in: str = "", ids: tuple[str, ...] = IDS,
+) -> str:  # fmt: skip
     """Keep a run whose values are first, first + 1, ...; two repeats."""
     values = np.arange(len(ids) * 2, dtype=np.float64).reshape(len(ids), 2) + first
     table = Table(ids, {"head": {"f1": values, "error_rate": np.zeros((len(ids), 2))}}, None, {"head": outages}, 0)
     call = Call("openai", "m", Usage(1, 1), 0.1, 0.5, cached=cached, measured_in=measured_in or run_id)
+    judged = (Call("openai", "j", Usage(1, 1), 0.1, 0.5, measured_in=judged_in),) if judged_in else ()
     with Journal(folder / f"{run_id}.sqlite", identity="x") as journal:
         for name in ids:
             journal.put_output(name, "head", 0, Output(text=f"{run_id} {name}", calls=(call,)))
-            journal.put_score(name, "head", 0, Score("f1", {"f1": 0.5}))
+            journal.put_score(name, "head", 0, Score("f1", {"f1": 0.5}, calls=judged))
         return Baselines(folder / "kept").keep("key", run_id, table, journal, now=now)
 
 
@@ -35,8 +36,8 @@ def known(folder: Path, *, most: int = 8, now: float = 2_000.0, ids: tuple[str, 
 
 
 def test_runs_of_one_content_are_pooled_as_repeats_in_the_order_of_cases_that_is_asked_for(tmp_path: Path) -> None:
-    assert kept(tmp_path, "run-1", 0.0)
-    assert kept(tmp_path, "run-2", 100.0)
+    assert kept(tmp_path, "run-1", 0.0) == ""
+    assert kept(tmp_path, "run-2", 100.0) == ""
     found = known(tmp_path, ids=("c", "가", "b"))
     assert found.runs == 2
     assert sorted(found.columns) == ["error_rate", "f1"]
@@ -51,7 +52,7 @@ def test_runs_of_one_content_are_pooled_as_repeats_in_the_order_of_cases_that_is
 
 def test_another_content_other_cases_and_old_runs_are_no_baseline(tmp_path: Path) -> None:
     assert known(tmp_path) is None
-    assert kept(tmp_path, "run-1", 0.0)
+    assert kept(tmp_path, "run-1", 0.0) == ""
     assert known(tmp_path, key="other") is None
     assert known(tmp_path, ids=("가", "b")) is None
     assert known(tmp_path, ids=(*IDS, "d")) is None
@@ -61,23 +62,37 @@ def test_another_content_other_cases_and_old_runs_are_no_baseline(tmp_path: Path
 
 
 def test_a_run_with_outages_or_with_answers_of_another_run_is_not_kept(tmp_path: Path) -> None:
-    assert not kept(tmp_path, "run-1", 0.0, outages=1)
-    assert not kept(tmp_path, "run-2", 0.0, cached=True)
-    assert not kept(tmp_path, "run-3", 0.0, measured_in="run-1")
+    assert "outside the app" in kept(tmp_path, "run-1", 0.0, outages=1)
+    assert "an earlier run" in kept(tmp_path, "run-3", 0.0, measured_in="run-1")
+    assert "an earlier run" in kept(tmp_path, "run-4", 0.0, judged_in="run-1")
     assert known(tmp_path) is None
+    # Two equal questions of one run share an answer, and it is this run's.
+    assert kept(tmp_path, "run-5", 0.0, cached=True) == ""
 
 
 def test_the_same_run_is_kept_once_and_the_oldest_go(tmp_path: Path) -> None:
     for number in range(23):
-        assert kept(tmp_path, f"run-{number}", float(number))
-        assert kept(tmp_path, f"run-{number}", 999.0)
+        assert kept(tmp_path, f"run-{number}", float(number)) == ""
+        assert kept(tmp_path, f"run-{number}", 999.0) == ""
     assert len(list((tmp_path / "kept" / "key").iterdir())) == 20
     assert known(tmp_path, most=100).columns["f1"].max() < 100
 
 
+def test_no_bit_that_flips_makes_anything_but_a_missing_run(tmp_path: Path) -> None:
+    assert kept(tmp_path, "run-1", 0.0) == ""
+    file = tmp_path / "kept" / "key" / "run-1" / "values.npz"
+    whole = file.read_bytes()
+    for place in range(0, len(whole), 3):
+        data = bytearray(whole)
+        data[place] ^= 0x55
+        file.write_bytes(data)
+        found = known(tmp_path)
+        assert found is None or found.columns["f1"].tolist() == [[0, 1], [2, 3], [4, 5]]
+
+
 @pytest.mark.parametrize("damage", ["cut", "flip", "other", "gone"])
 def test_a_damaged_run_is_left_out(tmp_path: Path, damage: str) -> None:
-    assert kept(tmp_path, "run-1", 0.0)
+    assert kept(tmp_path, "run-1", 0.0) == ""
     file = tmp_path / "kept" / "key" / "run-1" / "values.npz"
     data = bytearray(file.read_bytes())
     if damage == "cut":
@@ -92,12 +107,12 @@ def test_a_damaged_run_is_left_out(tmp_path: Path, damage: str) -> None:
     found = known(tmp_path)
     # A flipped bit that no value hangs on may leave the run readable; it never gives other values.
     assert found is None or found.columns["f1"].tolist() == [[0, 1], [2, 3], [4, 5]]
-    assert kept(tmp_path, "run-2", 7.0)
+    assert kept(tmp_path, "run-2", 7.0) == ""
     assert known(tmp_path).columns["f1"][0, 0] == 7.0
 
 
 def test_damaged_answers_are_left_out_of_the_report_only(tmp_path: Path) -> None:
-    assert kept(tmp_path, "run-1", 0.0)
+    assert kept(tmp_path, "run-1", 0.0) == ""
     (tmp_path / "kept" / "key" / "run-1" / "answers.jsonl.gz").write_bytes(b"\x1f\x8bgarbage")
     assert list(read_answers(known(tmp_path))) == []
 

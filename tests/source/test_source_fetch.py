@@ -26,7 +26,6 @@ def test_a_merge_commit_and_its_first_parent_are_compared_at_depth_1(pull: Pull,
         assert (sources.head.path / "b.txt").read_text() == "later"
         assert [file.path for file in sources.changed] == ["a.txt"]
         assert sources.rules is sources.base
-        assert sources.anchor is None
     git = Git(into, ENVIRON)
     assert git.text(["rev-list", "--all", "--count"]) == "2"
     assert git.text(["rev-parse", "--is-shallow-repository", "--is-bare-repository"]) == "true\ntrue"
@@ -44,25 +43,10 @@ def test_a_forks_head_and_where_it_left_base_are_compared_and_rules_are_of_the_t
         assert (sources.rules.sha, sources.rules.ref) == (pull.main, "main")
 
 
-def test_a_pinned_release_is_checked_out_beside_the_pair(
-    pull: Pull, server: GitServer, tmp_path: Path, scratch: Path
-) -> None:
+def test_an_annotated_tag_is_fetched_as_the_commit_that_it_is_on(pull: Pull, server: GitServer, tmp_path: Path) -> None:
     pull.owner.git("tag", "--annotate", "--message", "release", "v1", pull.start)
     server.push(NAME, pull.owner.path, "refs/tags/v1:refs/tags/v1")
-    into = tmp_path / "ours"
-    assert fetch_ref(pull.remote, "refs/tags/v1", into, ENVIRON, patience=AT_ONCE) == pull.start
-    fetch_commits(pull.remote, [pull.main, pull.merge], into, ENVIRON, patience=AT_ONCE)
-    pair = Pair(pull.main, pull.merge, pull.main)
-    for anchor in ("v1", pull.start):
-        with worktrees(into, "m", "f", pair=pair, anchor=anchor, scratch=scratch, environ=ENVIRON) as sources:
-            assert sources.anchor is not None
-            assert (sources.anchor.ref, sources.anchor.sha, sources.anchor.side) == (anchor, pull.start, "base")
-            assert (sources.anchor.path / "b.txt").read_text() == "b"
-    with (
-        pytest.raises(SourceError, match="the anchor ref v9"),
-        worktrees(into, "m", "f", pair=pair, anchor="v9", scratch=scratch, environ=ENVIRON),
-    ):
-        pass
+    assert fetch_ref(pull.remote, "refs/tags/v1", tmp_path / "ours", ENVIRON, patience=AT_ONCE) == pull.start
 
 
 def test_a_pair_must_be_there_and_is_of_commits(pull: Pull, tmp_path: Path, scratch: Path) -> None:
