@@ -13,9 +13,10 @@ ARG SOURCE_DATE_EPOCH
 # Versions of Debian's packages are not pinned: a mere rebuild must bring in security fixes. Texts are left out of them, and of
 # git what serves others or is written in Perl. Git's settings are for apps that ask it for their version, in a checkout that is
 # another user's, with a HOME that the runner sets; our own git reads no configuration.
+# What the builder itself put there is as old as /.dockerenv, where it makes one: on a busy machine seconds older than this.
 # The official image has its standard library uncompiled: every start of a container would compile it anew.
 # hadolint ignore=DL3008
-RUN start="$(date +%s)"; set -- ca-certificates git git-lfs; \
+RUN start="$(stat --format %Y /.dockerenv 2>/dev/null || date +%s)"; set -- ca-certificates git git-lfs; \
     command -v python3 >/dev/null || set -- "$@" python3; \
     { printf 'path-exclude=/usr/share/%s/*\n' doc gitweb info lintian locale man perl; \
       printf 'path-exclude=/usr/lib/git-core/git-%s\n' daemon http-backend http-fetch http-push imap-send shell; \

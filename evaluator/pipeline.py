@@ -128,9 +128,11 @@ async def _run_pair(opened: OpenRun) -> Decided:
         work = AllOnce(len(added), SIDES, seed=seed_of(journal))
         await run(schedule_of(added, ready, journal), work, journal, job.show(ready.gateway, "new cases"))
     effort = Effort(decider.cases_used, len(gated), decider.repeats_used)
-    table = read_table(journal, gated, ready.metrics, ready.scorers, repeats=max(1, effort.repeats), sides=SIDES)
-    table = table if known is None else with_baseline(table, known)
-    verdict, slices = with_gated_slices(opened.policy.loaded, gated, table, ready.objectives, decider.verdict())
+    # What was on its way when enough was known is left out of the report, as it is out of the verdict.
+    judged = [gated[index] for index in decider.used]
+    table = read_table(journal, judged, ready.metrics, ready.scorers, repeats=max(1, effort.repeats), sides=SIDES)
+    table = table if known is None else with_baseline(table, known, decider.used)
+    verdict, slices = with_gated_slices(opened.policy.loaded, judged, table, ready.objectives, decider.verdict())
     said = table.first_outage if job.show_texts else ""
     verdict = with_outages(verdict, table.outages, table.answers, _error_bound(ready.objectives), said=said)
     notes = [*_known_notes(known), *([no_anchor] if no_anchor else []), *_anchor_notes(anchor)]

@@ -6,26 +6,25 @@ binds the objectives to the metrics that the scorers give.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from evaluator.config.scorers import AnyScorerOptions, Name, scorer_shorthand
-from evaluator.config.units import Amount, parse_amount, parse_duration, parse_money
+from evaluator.config.section import Duration as Duration
+from evaluator.config.section import RepoPath as RepoPath
+from evaluator.config.section import Section as Section
+from evaluator.config.targets import COMMAND_SCHEMA, SandboxSection, SetupSection, also_written
+from evaluator.config.targets import CommandSection as CommandSection
+from evaluator.config.targets import TargetSection as TargetSection
+from evaluator.config.units import Amount, parse_amount, parse_money, parse_share
 
 _AMOUNT_SCHEMA = {"type": ["number", "string"], "examples": ["5%", "2pp", "$0.01", "800ms", 4.0]}
 AmountField = Annotated[Any, BeforeValidator(parse_amount), WithJsonSchema(_AMOUNT_SCHEMA)]
 Money = Annotated[
     float, BeforeValidator(parse_money), WithJsonSchema({"type": ["number", "string"], "examples": ["$0.01"]})
 ]
-Duration = Annotated[
-    float, BeforeValidator(parse_duration), WithJsonSchema({"type": ["number", "string"], "examples": ["800ms", "2s"]})
+Share = Annotated[
+    float, BeforeValidator(parse_share), WithJsonSchema({"type": ["number", "string"], "examples": ["60%", 0.6]})
 ]
-RepoPath = Annotated[str, Field(min_length=1, max_length=400)]
-
-
-class Section(BaseModel):
-    """Base of every section: unknown keys are refused and nothing changes after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class DatasetSection(Section):
@@ -37,50 +36,6 @@ class DatasetSection(Section):
     )
 
 
-class CommandSection(Section):
-    """A target in any language, as a program that speaks JSON Lines."""
-
-    run: tuple[str, ...] = Field(min_length=1, description="Program and arguments; no shell.")
-    mode: Literal["worker", "per_case"] = "worker"
-    start_timeout: Duration = 60.0
-    timeout: Duration = 120.0
-    env: tuple[str, ...] = Field(default=(), description="Names of environment variables to hand on.")
-
-    @field_validator("run", mode="before")
-    @classmethod
-    def _split(cls, found: object) -> object:
-        """Accept a command line as one string, split by a shell's quoting rules but run without one."""
-        if isinstance(found, str):
-            import shlex
-
-            return tuple(shlex.split(found))
-        return found
-
-
-class TargetSection(Section):
-    """The system under test."""
-
-    prompt: RepoPath | None = Field(default=None, description="A `.prompt.yml` or a Jinja2 text file.")
-    command: CommandSection | None = None
-    provider: Name = "openai"
-    model: str | None = Field(default=None, min_length=1, description="Fills in where the prompt file names no model.")
-    params: dict[str, Any] = Field(default_factory=dict, description="Fields of the request, e.g. `temperature: 0`.")
-
-    @field_validator("command", mode="before")
-    @classmethod
-    def _command_line(cls, found: object) -> object:
-        """`command: python app.py` is short for `command: {run: python app.py}`."""
-        return {"run": found} if isinstance(found, str | list) else found
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> "TargetSection":
-        kinds = [kind for kind in ("prompt", "command") if getattr(self, kind) is not None]
-        if len(kinds) != 1:
-            found = "none" if not kinds else " and ".join(kinds)
-            raise ValueError(f"expected exactly one of prompt, command; found {found}")
-        return self
-
-
 class JudgeSection(Section):
     """The model that judges, and its rubric."""
 
@@ -90,6 +45,15 @@ class JudgeSection(Section):
     scale: tuple[int, int] = (1, 5)
     repeats: int = Field(default=1, ge=1, le=9)
     params: dict[str, Any] = Field(default_factory=dict)
+    canaries: Literal["warn", "fail", "off"] = Field(
+        default="warn", description="What happens if the judge obeys the answers that it judges."
+    )
+
+    @field_validator("canaries", mode="before")
+    @classmethod
+    def _off_unquoted(cls, found: object) -> object:
+        """YAML 1.1 reads `off` as false."""
+        return "off" if found is False else found
 
     @field_validator("scale")
     @classmethod
@@ -141,6 +105,8 @@ class BudgetSection(Section):
 
     max_usd: Money | None = None
     max_calls: int | None = Field(default=None, ge=1)
+    max_usd_per_case: Money | None = Field(default=None, description="Of an app that asks models itself.")
+    max_calls_per_case: int | None = Field(default=None, ge=1, description="Likewise: stops an agent that loops.")
 
 
 class AnchorSection(Section):
@@ -149,15 +115,21 @@ class AnchorSection(Section):
     ref: Annotated[str, Field(min_length=1, max_length=250)] = Field(
         description="`last-release`, or a tag, branch or commit."
     )
-    share: float = Field(
-        default=0.6, gt=0, le=3, description="Of each bound on a change: how far head may be from the anchor."
-    )
+    share: Share = Field(default=0.6, description="Of each bound on a change: how far head may be from the anchor.")
 
 
 class SlicesSection(Section):
     """Which slices, by tag, may fail the gate; the others are only reported."""
 
     gate: Literal["all"] | tuple[str, ...] = Field(default=(), description="`all`, or a list of tags.")
+
+    @field_validator("gate", mode="before")
+    @classmethod
+    def _all_or_tags(cls, found: object) -> object:
+        listed = isinstance(found, list | tuple) and all(isinstance(tag, str) for tag in found)
+        if found != "all" and not listed:
+            raise ValueError(f"expected `all` or a list of tags such as [billing, ko], found {str(found)[:40]!r}")
+        return found
 
 
 class WhenSection(Section):
@@ -175,7 +147,9 @@ class BaselineSection(Section):
     """Earlier runs of base's content alone (`llm-eval-gate run`), whose values stand in for asking base again."""
 
     pool: int = Field(default=8, ge=0, le=100, description="Most earlier runs that are pooled; 0 always asks base.")
-    max_age: Duration = Field(default=7 * 86_400.0, description="Older runs are not used: providers change models.")
+    max_age: Duration = Field(
+        default=86_400.0, description="Older runs are not used: providers drift, and head is measured now."
+    )
 
 
 class Config(Section):
@@ -184,6 +158,12 @@ class Config(Section):
     version: Literal[1]
     dataset: DatasetSection
     target: TargetSection
+    setup: SetupSection | None = Field(
+        default=None,
+        description="Commands that make a ref's checkout ready.",
+        json_schema_extra=also_written({"type": "string"}, {"type": "array", "items": COMMAND_SCHEMA, "minItems": 1}),
+    )
+    sandbox: SandboxSection = Field(default_factory=SandboxSection)
     judge: JudgeSection | None = None
     scorers: tuple[AnyScorerOptions, ...] = Field(min_length=1)
     objectives: dict[str, ObjectiveSection] = Field(min_length=1)
@@ -207,6 +187,12 @@ class Config(Section):
     def _path_alone(cls, found: object) -> object:
         """`dataset: evals/golden.jsonl` is short for `dataset: {path: ...}`."""
         return {"path": found} if isinstance(found, str) else found
+
+    @field_validator("setup", mode="before")
+    @classmethod
+    def _commands_alone(cls, found: object) -> object:
+        """`setup: [uv pip install -r requirements.txt]` is short for `setup: {run: [...]}`; so is one command."""
+        return {"run": [found] if isinstance(found, str) else found} if isinstance(found, str | list) else found
 
     @field_validator("anchor", mode="before")
     @classmethod

@@ -55,10 +55,9 @@ def with_overrides(loaded: LoadedConfig, given: Overrides) -> LoadedConfig:
         changed["judge"] = config.judge.model_copy(update={"model": given.judge_model})
     if given.max_usd is not None:
         changed["budget"] = config.budget.model_copy(update={"max_usd": given.max_usd})
-    command = config.target.command
-    if given.app_env and command is not None:
-        names = tuple(dict.fromkeys((*command.env, *given.app_env)))
-        changed["target"] = config.target.model_copy(update={"command": command.model_copy(update={"env": names})})
+    if given.app_env:
+        names = tuple(dict.fromkeys((*config.sandbox.env, *given.app_env)))
+        changed["sandbox"] = config.sandbox.model_copy(update={"env": names})
     for name in ("max_repeats", "concurrency", "on_inconclusive"):
         if getattr(given, name) is not None:
             changed[name] = getattr(given, name)

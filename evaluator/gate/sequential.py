@@ -128,6 +128,11 @@ class SequentialGate:
         """Complete repeats that count; 1 from the first look on."""
         self._extend_round()
 
+    @property
+    def used(self) -> list[int]:
+        """Indices of the cases that count by now, in the order of the golden set."""
+        return sorted(self._plan.order[: self.cases_used].tolist())
+
     def ask(self, at_least: int = 1) -> list[Request]:
         """The requests that are open: wanted, and not told yet. Empty when the verdict is there.
 

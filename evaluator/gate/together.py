@@ -76,6 +76,12 @@ class AnchoredGate:
         return max(gate.repeats_used for gate in self._gates)
 
     @property
+    def used(self) -> list[int]:
+        """Indices of the cases that count by now, in the order of the golden set."""
+        # Both drew the same order, so one has all that the other has.
+        return max((gate.used for gate in self._gates), key=len)
+
+    @property
     def _gates(self) -> tuple[SequentialGate, ...]:
         return (self._near,) if self._far is None else (self._near, self._far)
 

@@ -29,33 +29,46 @@ class Budget:
     max_calls: int | None = None
     spent_usd: float = 0.0
     calls: int = 0
+    name: str = "the budget"
+    """How messages call it."""
+    hint: str = BUDGET_HINT
     _reserved_usd: float = 0.0
     _in_flight: int = 0
-    _settled: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _waiting: list[asyncio.Future[None]] = field(default_factory=list)
 
     @asynccontextmanager
     async def reserve(self, worst_usd: float) -> AsyncIterator[Reservation]:
         """Set aside the most that a call can cost; wait for calls in flight to settle if that could make room.
 
+        Nothing is awaited once the call has ended: a call that is cancelled settles too.
+
         Raises:
             BudgetError: The call could pass a cap even after all calls in flight have settled.
         """
-        async with self._settled:
-            await self._settled.wait_for(lambda: self._fits(worst_usd) or self._in_flight == 0)
-            if not self._fits(worst_usd):
-                raise BudgetError(self._why(worst_usd), hint=BUDGET_HINT)
-            reservation = Reservation(worst_usd)
-            self._reserved_usd += worst_usd
-            self._in_flight += 1
-            self.calls += 1
+        while not self._fits(worst_usd):
+            if self._in_flight == 0:
+                raise BudgetError(self._why(worst_usd), hint=self.hint)
+            await self._next_settlement()
+        reservation = Reservation(worst_usd)
+        self._reserved_usd += worst_usd
+        self._in_flight += 1
+        self.calls += 1
         try:
             yield reservation
         finally:
-            async with self._settled:
-                self._reserved_usd -= worst_usd
-                self._in_flight -= 1
-                self.spent_usd += reservation.spent_usd
-                self._settled.notify_all()
+            self._in_flight -= 1
+            # With nothing in flight nothing is reserved: rounding must not add up.
+            self._reserved_usd = self._reserved_usd - worst_usd if self._in_flight else 0.0
+            self.spent_usd += reservation.spent_usd
+            waiting, self._waiting = self._waiting, []
+            for future in waiting:
+                if not future.done():
+                    future.set_result(None)
+
+    async def _next_settlement(self) -> None:
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        await future
 
     def _fits(self, worst_usd: float) -> bool:
         money = self.max_usd is None or self.spent_usd + self._reserved_usd + worst_usd <= self.max_usd
@@ -63,8 +76,8 @@ class Budget:
 
     def _why(self, worst_usd: float) -> str:
         if self.max_calls is not None and self.calls >= self.max_calls:
-            return f"the budget of {self.max_calls} calls is used up"
+            return f"{self.name} of {self.max_calls} calls is used up"
         return (
-            f"the next call could cost ${worst_usd:.4f}, which would pass the budget of ${self.max_usd:.2f}"
+            f"the next call could cost ${worst_usd:.4f}, which would pass {self.name} of ${self.max_usd:.2f}"
             f" (${self.spent_usd:.4f} spent in {self.calls} calls)"
         )

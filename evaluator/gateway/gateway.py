@@ -66,10 +66,7 @@ class Gateway:
         """Charged by providers in this process, retries included; cached answers cost nothing."""
         self._calls_before = budget.calls
         self._providers = providers
-        self._store = store
-        self._prices = prices
-        self._budget = budget
-        self._run_id = run_id
+        self.store, self.prices, self.budget, self.run_id = store, prices, budget, run_id
         self._policy = policy or RetryPolicy()
         self._session: aiohttp.ClientSession | None = None
         self._asked: dict[bytes, _Turn] = {}
@@ -97,23 +94,23 @@ class Gateway:
     @property
     def total_spent_usd(self) -> float:
         """Charged against the budget, by earlier processes of this run too."""
-        return self._budget.spent_usd
+        return self.budget.spent_usd
 
     @property
     def calls(self) -> int:
         """Calls sent by this process."""
-        return self._budget.calls - self._calls_before
+        return self.budget.calls - self._calls_before
 
     @property
     def total_calls(self) -> int:
         """Calls charged against the budget, by earlier processes of this run too."""
-        return self._budget.calls
+        return self.budget.calls
 
     def charge(self, spent_usd: float, calls: int) -> None:
         """Count what another run of the same job has spent, so that one budget holds for both."""
         self.spent_usd += spent_usd
-        self._budget.spent_usd += spent_usd
-        self._budget.calls += calls
+        self.budget.spent_usd += spent_usd
+        self.budget.calls += calls
 
     def caller(self, scope: str = "") -> "Caller":
         """A door to this gateway whose answers are shared, through the cache, with callers of the same scope."""
@@ -137,31 +134,37 @@ class Gateway:
         """
         provider = wire.provider
         key = request_key(scope, provider.identity or provider.base_urls[0], wire.path, wire.body, repeat)
+        async with self.turn(key):
+            stored = self.store.get(key)
+            if stored is not None:
+                return stored.body, self._metered(wire, stored, cached=True)
+            answer = await self._ask(wire)
+            self.store.put(key, answer)
+            return answer.body, self._metered(wire, answer, cached=False)
+
+    @asynccontextmanager
+    async def turn(self, key: bytes) -> AsyncIterator[None]:
+        """Wait for whoever asks the same at the moment, so that the answer is then found kept."""
         turn = self._asked.setdefault(key, _Turn())
         turn.waiting += 1
         try:
             async with turn.lock:
-                stored = self._store.get(key)
-                if stored is not None:
-                    return stored.body, self._metered(wire, stored, cached=True)
-                answer = await self._ask(wire)
-                self._store.put(key, answer)
-                return answer.body, self._metered(wire, answer, cached=False)
+                yield
         finally:
             turn.waiting -= 1
             if turn.waiting == 0:
                 self._asked.pop(key, None)
 
     async def _ask(self, wire: Wire) -> StoredAnswer:
-        worst = self._prices.cost(wire.model, wire.worst, price_provider=wire.provider.price_provider)
-        if worst is None and self._budget.max_usd is not None:
+        worst = self.prices.cost(wire.model, wire.worst, price_provider=wire.provider.price_provider)
+        if worst is None and self.budget.max_usd is not None:
             raise ConfigError(
                 f"model '{wire.model[:80]}' has no known price, so a budget in dollars cannot be kept",
                 hint="add its price under `prices:`, in dollars per million tokens",
             )
 
         async def attempt() -> Exchange:
-            async with self._budget.reserve(worst or 0.0) as reservation:
+            async with self.budget.reserve(worst or 0.0) as reservation:
                 # Until the answer tells its tokens, what was sent may be charged in full.
                 reservation.spent_usd = reservation.worst_usd
                 try:
@@ -172,7 +175,7 @@ class Gateway:
                     raise
                 usage = read_usage(exchange.body)
                 if usage is not None:
-                    cost = self._prices.cost(wire.model, usage, price_provider=wire.provider.price_provider)
+                    cost = self.prices.cost(wire.model, usage, price_provider=wire.provider.price_provider)
                     reservation.spent_usd = cost or 0.0
                 self.spent_usd += reservation.spent_usd
             if not is_complete(wire.path, exchange.body):  # charged all the same, and asked again
@@ -185,12 +188,12 @@ class Gateway:
             self._count_failure(wire.provider.name, error)
             raise ProviderError(f"{wire.provider.name}: {error.message}", kind=error.kind) from None
         self._failed_in_a_row[wire.provider.name] = 0
-        return StoredAnswer(exchange.body, exchange.latency_s, self._run_id, attempts)
+        return StoredAnswer(exchange.body, exchange.latency_s, self.run_id, attempts)
 
     async def _exchange(self, wire: Wire) -> Exchange:
         if self._session is None:
             raise RuntimeError("the gateway is used outside its context")
-        async with self._server(wire.provider) as url:
+        async with self.server(wire.provider) as url:
             return await post_json(
                 self._session,
                 url + wire.path,
@@ -200,7 +203,7 @@ class Gateway:
             )
 
     @asynccontextmanager
-    async def _server(self, provider: Provider) -> AsyncIterator[str]:
+    async def server(self, provider: Provider) -> AsyncIterator[str]:
         """The URL to ask; for a server that answers one at a time, once it is free."""
         queue = self._free.get(provider.name)
         if queue is None:
@@ -233,7 +236,7 @@ class Gateway:
     def _metered(self, wire: Wire, answer: StoredAnswer, *, cached: bool) -> Call:
         usage = read_usage(answer.body)
         cost = (
-            None if usage is None else self._prices.cost(wire.model, usage, price_provider=wire.provider.price_provider)
+            None if usage is None else self.prices.cost(wire.model, usage, price_provider=wire.provider.price_provider)
         )
         return Call(
             provider=wire.provider.name,

@@ -11,7 +11,6 @@ from evaluator.records import Call, FailureKind, JsonValue, ToolCall, Usage
 DEFAULT_MAX_OUTPUT = 4096
 """Tokens reserved for an answer whose request sets no limit."""
 
-
 MOST_TOKENS = 1_000_000_000
 
 
@@ -33,7 +32,7 @@ def read_chat(body: Mapping[str, Any], call: Call) -> ChatAnswer:
         content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
     return ChatAnswer(
         text=content if isinstance(content, str) else "",
-        tool_calls=_tool_calls(message.get("tool_calls")),
+        tool_calls=read_tool_calls(message.get("tool_calls")),
         finish_reason=str(choice.get("finish_reason") or ""),
         call=call,
         body=body,
@@ -64,16 +63,16 @@ def read_usage(body: Mapping[str, Any]) -> Usage | None:
     usage = body.get("usage")
     if not isinstance(usage, dict):
         return None
-    given = _tokens(usage.get("prompt_tokens", usage.get("input_tokens")))
-    made = _tokens(usage.get("completion_tokens", usage.get("output_tokens", 0)))
+    given = token_count(usage.get("prompt_tokens", usage.get("input_tokens")))
+    made = token_count(usage.get("completion_tokens", usage.get("output_tokens", 0)))
     if given is None or made is None:
         return None
     details = usage.get("prompt_tokens_details", usage.get("input_tokens_details"))
-    cached = _tokens(details.get("cached_tokens", 0)) if isinstance(details, dict) else 0
+    cached = token_count(details.get("cached_tokens", 0)) if isinstance(details, dict) else 0
     return Usage(given, made, min(cached or 0, given))
 
 
-def _tokens(found: object) -> int | None:
+def token_count(found: object) -> int | None:
     """A number of tokens that can be one: a negative or absurd count would falsify the bill."""
     return found if type(found) is int and 0 <= found <= MOST_TOKENS else None
 
@@ -86,16 +85,18 @@ def worst_usage(body: Mapping[str, Any], size: int) -> Usage:
     return Usage(size, limit * (choices if isinstance(choices, int) and choices > 0 else 1))
 
 
-def _tool_calls(found: object) -> tuple[ToolCall, ...]:
+def read_tool_calls(found: object) -> tuple[ToolCall, ...]:
+    """The tool calls of a chat completion's message."""
     calls = []
     for item in found if isinstance(found, list) else []:
         function = item.get("function") if isinstance(item, dict) else None
         if isinstance(function, dict):
-            calls.append(ToolCall(str(function.get("name", "")), _arguments(function.get("arguments"))))
+            calls.append(ToolCall(str(function.get("name", "")), read_arguments(function.get("arguments"))))
     return tuple(calls)
 
 
-def _arguments(found: object) -> JsonValue:
+def read_arguments(found: object) -> JsonValue:
+    """A tool's arguments: parsed where they are JSON, else the string as it is."""
     if not isinstance(found, str):
         return found if isinstance(found, dict | list) else None
     try:

@@ -77,15 +77,29 @@ def verdict_part(verdict: Verdict, detectable: Mapping[str, float | None] | None
 
 
 def slice_part(
-    tag: str, cases: int, results: Iterable[ObjectiveResult], failed: Sequence[str] | None = None
+    tag: str,
+    cases: int,
+    results: Iterable[ObjectiveResult],
+    failed: Sequence[str] | None = None,
+    undecided: Sequence[str] = (),
 ) -> SlicePart:
-    """Give the comparison of one tag's cases; exploratory, unless `failed` says what a gated slice failed on."""
+    """Give the comparison of one tag's cases.
+
+    Args:
+        tag: The tag.
+        cases: Its cases that were answered.
+        results: A comparison a metric.
+        failed: What a gated slice failed on, maybe nothing; None for a slice that is exploratory.
+        undecided: What is left open of a gated slice.
+    """
     return SlicePart(
         tag=tag,
         cases=cases,
         rows=[metric_row(result) for result in results],
         gated=failed is not None,
+        state="fail" if failed else "inconclusive" if undecided else "pass",
         failed=list(failed or ()),
+        undecided=list(undecided),
     )
 
 

@@ -168,8 +168,12 @@ class SlicePart(Part):
     rows: list[MetricRow] = []
     gated: bool = False
     """True if the config lets this slice fail the gate."""
+    state: Literal["pass", "fail", "inconclusive"] = "pass"
+    """Of a gated slice: inconclusive if what was seen breaks a bound but is too little to blame it. Else a pass."""
     failed: list[Text] = []
     """What made it fail, one sentence an objective; corrected for the number of slices tested."""
+    undecided: list[Text] = []
+    """What is left open, one sentence an objective."""
 
 
 class LabelScores(Part):

@@ -9,11 +9,14 @@ hashes, links and :emoji:. Escaping stops the first only; a zero-width space ins
 
 import re
 import unicodedata
+from collections.abc import Collection
 from itertools import islice
 
 BREAK = "\u200b"
 """Zero-width space. Removed from untrusted text first, so that each one that is left is ours."""
 ELLIPSIS = "…"
+SHORTEST_OWN = 12
+"""Digits of a hash that say which commit is meant."""
 RETURN = " ↵ "
 """What a line break becomes where only one line is possible."""
 
@@ -37,8 +40,9 @@ _LIVE = (
     (re.compile(r"\b(gh)-(?=\d)", re.I), r"\1-" + BREAK),
     (re.compile(r"\b(www)(?=\.)", re.I), r"\1" + BREAK),
     (re.compile(r":(?=:|//|[\w+-]+:)"), ":" + BREAK),
-    (re.compile(r"([0-9a-f]{6})(?=[0-9a-f])", re.I), r"\1" + BREAK),
 )
+_HASH = re.compile(r"[0-9a-f]{7,}", re.I)
+_HASH_PIECE = re.compile(r"([0-9a-f]{6})(?=[0-9a-f])", re.I)
 
 
 class Safe(str):
@@ -104,24 +108,35 @@ def one_line(text: str, limit: int | None = None) -> str:
     return short if len(start) == len(text) or short.endswith(ELLIPSIS) else short + ELLIPSIS
 
 
-def markdown(text: str, limit: int | None = None) -> Safe:
+def markdown(text: str, limit: int | None = None, *, hashes: Collection[str] = ()) -> Safe:
     """Filter untrusted text for one line of GitHub Markdown: a paragraph, a list item or a table's cell.
 
     What it leaves alive is nothing: no HTML, comment, link, image, mention, reference, emphasis, code, math, emoji
     short code, table cell, heading, list or workflow command. `limit` counts characters before escaping, so that
     no escape is ever cut in two.
+
+    `hashes` are commits of our own, in full or at least 12 digits: they stay whole, in any length, so that they can be
+    copied. GitHub links them to the commit, which shows nothing that was not named beside it. Any other hash is broken:
+    all forks share their commits, so that it could be a stranger's under the repository's name.
     """
     if isinstance(text, Safe):
         return text
     plain = one_line(text, limit)
     for pattern, broken in _LIVE:
         plain = pattern.sub(broken, plain)
+    plain = _HASH.sub(
+        lambda found: found[0] if _ours(found[0], hashes) else _HASH_PIECE.sub(r"\1" + BREAK, found[0]), plain
+    )
     start = _LINE_START.match(plain)
     escaped = _ESCAPED.sub(lambda found: _ENTITIES.get(found[0], "\\" + found[0]), plain)
     if start:
         digits = start[0].isdigit()
         escaped = f"{start[0]}\\{escaped[start.end() :]}" if digits else f"\\{escaped}"
     return Safe(escaped)
+
+
+def _ours(found: str, hashes: Collection[str]) -> bool:
+    return any(own.startswith(found) or (len(own) >= SHORTEST_OWN and found.startswith(own)) for own in hashes)
 
 
 def brief(text: str, limit: int) -> Safe:

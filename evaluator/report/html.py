@@ -9,7 +9,8 @@ import hashlib
 from datetime import datetime
 from typing import Any
 
-from evaluator.report import presentation, wording
+from evaluator.report import notes, presentation, standing, wording
+from evaluator.report.advice import what_to_do
 from evaluator.report.document import ResultDocument
 from evaluator.report.document_parts import LabelScores, LabelTable, MetricRow, ObjectivePart, RefInfo
 from evaluator.report.escape import one_line, visible
@@ -28,6 +29,7 @@ def html_report(document: ResultDocument) -> str:
     style = (folder / "report.css").read_text(encoding="utf-8")
     script = (folder / "report.js").read_text(encoding="utf-8")
     verdict = document.verdict
+    _, word, reason = standing.headline(document)
     return (
         html_environment()
         .get_template("report.html.j2")
@@ -36,9 +38,10 @@ def html_report(document: ResultDocument) -> str:
             script=Markup(script),  # noqa: S704 - our own file
             policy=content_security_policy(style, script),
             document=document,
-            state=verdict.state,
-            word=presentation.WORDS[verdict.state],
-            reason=one_line(verdict.reason, 500),
+            state="weak" if standing.weak_rows(document) else verdict.state,
+            word=word,
+            reason=one_line(reason, 500),
+            todo=one_line(what_to_do(document), 500),
             base=_ref(document.base, "base") if document.base else None,
             head=_ref(document.head, "head"),
             compared=document.base is not None,
@@ -52,7 +55,12 @@ def html_report(document: ResultDocument) -> str:
             ],
             slices_note=presentation.slices_note(document),
             sight=presentation.sight(document),
-            warnings=[one_line(text, 600) for text in _warnings(document)],
+            findings=[
+                (icon, one_line(name, 120), one_line(text, 600))
+                for icon, name, text in presentation.slice_findings(document)[:_MAX_ROWS]
+            ],
+            warnings=[one_line(text, 600) for text in notes.warnings(document)[:_MAX_ROWS]],
+            housekeeping=[one_line(text, 600) for text in notes.housekeeping(document)[:_MAX_ROWS]],
             changes=[
                 (one_line(change.path, 200), one_line(change.what, 400), one_line(change.effect, 400))
                 for change in document.policy_changes[:_MAX_ROWS]
@@ -96,22 +104,20 @@ def _ref(ref: RefInfo, fallback: str) -> dict[str, Any]:
 def _facts(document: ResultDocument) -> list[tuple[str, str, str]]:
     """Give (name, figure, small print) of the run's facts."""
     spend, dataset = document.spend, document.dataset
-    facts = [
-        (
-            "Cases",
-            f"{dataset.cases if dataset else document.cases_total:,}",
-            one_line(dataset.path, 60) if dataset else "",
-        )
-    ]
+    cases = presentation.cases_text(document).rpartition(" ")[0]
+    facts = [("Cases", cases, one_line(dataset.path, 60) if dataset else "")]
     if document.repeats > 1:
         facts.append(("Repeats", str(document.repeats), "answers per case and side"))
-    if spend.total_usd is not None and (spend.calls or spend.total_usd):
+    if spend.total_usd:
         small = f"app {wording.money(spend.target_usd)} · judging {wording.money(spend.evaluation_usd)}"
         if spend.cached_calls:
             small += f" · really spent {wording.money(spend.real_usd)}"
         if spend.unpriced_calls:
             small += f" · {wording.count(spend.unpriced_calls, 'call')} without a price"
         facts.append(("Spend", wording.money(spend.total_usd), small))
+    elif told := presentation.spend_text(spend):
+        figure, _, why = told.partition(" (")
+        facts.append(("Spend", figure, why.rstrip(")")))
     if spend.calls:
         small = f"{spend.input_tokens:,} tokens in · {spend.output_tokens:,} out"
         cached = f"{spend.cached_calls:,} cached · " if spend.cached_calls else ""
@@ -129,10 +135,6 @@ def _moment(created_at: str) -> str:
         return datetime.fromisoformat(created_at).strftime("%Y-%m-%d %H:%M %Z").strip()
     except ValueError:
         return one_line(created_at, 40)
-
-
-def _warnings(document: ResultDocument) -> list[str]:
-    return presentation.warnings(document)[:_MAX_ROWS]
 
 
 def _row(row: MetricRow) -> dict[str, Any]:
@@ -154,9 +156,11 @@ def _objective(row: ObjectivePart) -> dict[str, Any]:
     return {
         **_row(row),
         "state": row.state,
-        "word": presentation.state_word(row),
+        "mark": "weak" if standing.is_weak(row) else row.state,
+        "icon": standing.state_icon(row),
+        "word": standing.state_word(row),
         "implied": row.implied,
-        "reason": visible(row.reason),
+        "reason": visible(standing.row_reason(row)),
         "method": one_line(row.interval.method, 60) if row.interval else "",
         "bounds": [
             {

@@ -8,7 +8,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from evaluator.report import presentation, wording
+from evaluator.report import notes, presentation, standing, wording
+from evaluator.report.advice import what_to_do
 from evaluator.report.document import ResultDocument
 from evaluator.report.document_parts import CasePart, MetricRow, ObjectivePart, RefInfo, SlicePart, Unit
 from evaluator.report.escape import Safe, brief, fence, markdown, one_line
@@ -19,8 +20,8 @@ COMMENT_LIMIT = 65_000
 SUMMARY_LIMIT = 1_000_000
 """Of the job summary's 1 MiB in bytes; a larger one is dropped whole."""
 SMALLEST_LIMIT = 2_000
-_REASON = 300
-_HEADLINE, _SHORT = 600, 160
+_REASON = 400
+_HEADLINE, _SHORT, _SCOPE, _TODO = 560, 140, 260, 360
 """Lengths with escapes: what stands in the smallest tier must be bounded for sure."""
 _LIST = 20
 _HASH = re.compile(r"[0-9a-f]{7,64}")
@@ -88,31 +89,31 @@ def render(document: ResultDocument, tier: Tier, report_url: str = "") -> str:
     """Render one tier, whatever its size."""
     verdict = document.verdict
     known = presentation.units(document)
+    hashes = notes.own_hashes(document)
     objectives = [row for row in verdict.objectives if tier.passing or row.state != "pass"]
-    worst = [case for case in document.cases if case.change in ("failed", "regressed")]
+    worst = presentation.got_worse(document)
     best = [case for case in document.cases if case.change == "improved"]
+    icon, word, reason = standing.headline(document)
     text = (
         markdown_environment()
         .get_template("comment.md.j2")
         .render(
-            icon=Safe(presentation.ICONS[verdict.state]),
-            word=presentation.WORDS[verdict.state],
-            reason=brief(verdict.reason, _HEADLINE),
+            icon=Safe(icon),
+            word=word,
+            reason=brief(reason, _HEADLINE),
             base=_ref(document.base, "base") if document.base else "",
             head=_ref(document.head, "head"),
             subject=brief(document.head.subject, _SHORT),
-            scope=Safe(" · ".join(presentation.scope(document))),
+            scope=Safe(one_line(" · ".join(presentation.scope(document)), _SCOPE)),
+            todo=brief(what_to_do(document, below=bool(tier.worst)), _TODO),
             compared=document.base is not None,
             tier=tier,
             table=_objectives(document, objectives) if tier.table else [],
             hidden=len(verdict.objectives) - len(objectives) if tier.table else 0,
             sight=markdown(presentation.sight(document), 600) if tier.extras else "",
-            warnings=_warnings(document) if tier.table else [],
-            reasons=[
-                (markdown(row.name, 80), markdown(row.reason, _REASON))
-                for row in [row for row in objectives if row.state != "pass"][:_LIST]
-                if tier.table
-            ],
+            warnings=_listed(notes.warnings(document), hashes) if tier.table else [],
+            housekeeping=_listed(notes.housekeeping(document), hashes) if tier.extras else [],
+            reasons=_reasons(document, objectives) if tier.table else [],
             others=_others(document),
             slices=_slices(document) if document.base else [],
             slices_note=Safe(presentation.slices_note(document)),
@@ -123,6 +124,7 @@ def render(document: ResultDocument, tier: Tier, report_url: str = "") -> str:
             ]
             if tier.table
             else [],
+            policy_total=len(document.policy_changes),
             policy_more=max(len(document.policy_changes) - _LIST, 0),
             worst=[_case(case, tier, known) for case in worst[: tier.worst]],
             worst_total=len(worst),
@@ -148,9 +150,10 @@ def _lines(header: Sequence[str], align: str, rows: Sequence[Sequence[Safe]]) ->
 def _objectives(document: ResultDocument, rows: Sequence[ObjectivePart]) -> list[Safe]:
     cells = [
         [
-            *_figures(row, compared=document.base is not None),
+            Safe(f"{standing.state_icon(row)} {markdown(row.name, 80)}"),
+            *_figures(row, compared=document.base is not None)[1:],
             Safe(presentation.bounds_text(row)),
-            Safe(f"{presentation.ICONS[row.state]} {presentation.state_word(row)}"),
+            Safe(f"{standing.state_icon(row)} {standing.state_word(row)}"),
         ]
         for row in rows
     ]
@@ -186,11 +189,18 @@ def _ref(ref: RefInfo, fallback: str) -> Safe:
     return Safe(" ".join(words))
 
 
-def _warnings(document: ResultDocument) -> list[Safe]:
-    """Give the first warnings and notes, each once, and say how many more there are."""
-    told = presentation.warnings(document)
-    shown = [markdown(text, _REASON) for text in told[:_LIST]]
+def _listed(told: Sequence[str], hashes: Sequence[str]) -> list[Safe]:
+    """Give the first of some sentences, and say how many more there are."""
+    shown = [markdown(text, _REASON, hashes=hashes) for text in told[:_LIST]]
     return [*shown, Safe(f"and {len(told) - _LIST} more")] if len(told) > _LIST else shown
+
+
+def _reasons(document: ResultDocument, rows: Sequence[ObjectivePart]) -> list[tuple[Safe, Safe, Safe]]:
+    """Give (icon, name, why) of each objective and gated slice that is no plain pass, the worst first."""
+    told = [(standing.state_icon(row), row.name, standing.row_reason(row)) for row in rows]
+    found = [*[one for one in told if one[2]][:_LIST], *presentation.slice_findings(document)[:_LIST]]
+    found.sort(key=lambda one: standing.WORST_FIRST.index(one[0]))
+    return [(Safe(icon), markdown(name, 120), markdown(why, _REASON)) for icon, name, why in found]
 
 
 def _slices(document: ResultDocument) -> list[Safe]:

@@ -5,7 +5,17 @@ Plain text, not yet escaped: the renderings pass it through their own filter.
 
 from evaluator.report import wording
 from evaluator.report.document import ResultDocument
-from evaluator.report.document_parts import Answer, CasePart, MetricRow, ObjectivePart, RefInfo, SlicePart, State, Unit
+from evaluator.report.document_parts import (
+    Answer,
+    CasePart,
+    MetricRow,
+    ObjectivePart,
+    RefInfo,
+    SlicePart,
+    Spend,
+    State,
+    Unit,
+)
 from evaluator.report.escape import one_line
 
 ICONS: dict[State, str] = {"pass": "✅", "fail": "❌", "inconclusive": "⚠️", "error": "🛑"}
@@ -38,48 +48,59 @@ def ref_text(ref: RefInfo | None, fallback: str) -> str:
     return " ".join(words)
 
 
+def cases_in_all(document: ResultDocument) -> int:
+    """Count the cases that there are."""
+    return document.dataset.cases if document.dataset else document.cases_total
+
+
+def cases_used(document: ResultDocument) -> int:
+    """Count the cases that the verdict rests on: fewer than there are where the run stopped early."""
+    most, pairs = cases_in_all(document), max((row.pairs for row in document.verdict.objectives), default=0)
+    return min(pairs, most) if document.base is not None and pairs else most
+
+
+def cases_text(document: ResultDocument) -> str:
+    """Say how many cases were run: `60 cases`, `30 of 60 cases`."""
+    used, most = cases_used(document), cases_in_all(document)
+    return wording.count(most, "case") if used == most else f"{used:,} of {wording.count(most, 'case')}"
+
+
+def got_worse(document: ResultDocument) -> list[CasePart]:
+    """Give the cases that failed or scored lower, the worst first."""
+    return [case for case in document.cases if case.change in ("failed", "regressed")]
+
+
 def scope(document: ResultDocument) -> list[str]:
     """Say how much was run: cases, repeats, spend, time."""
-    told = [wording.count(document.dataset.cases if document.dataset else document.cases_total, "case")]
+    told = [cases_text(document)]
     if document.repeats > 1:
         told.append(wording.count(document.repeats, "repeat"))
-    spend = document.spend
-    if spend.total_usd is not None and (spend.calls or spend.total_usd):
-        told.append(f"{wording.money(spend.total_usd)}{_spend_note(document)}")
+    cost = spend_text(document.spend)
+    if cost:
+        told.append(cost)
     if document.duration_s > 0:
         told.append(wording.duration(document.duration_s))
     return told
 
 
-def _spend_note(document: ResultDocument) -> str:
-    spend = document.spend
+def spend_text(spend: Spend) -> str:
+    """Say what was spent: an amount with what it is made of, `free`, or that it is not known; empty if nothing was."""
+    if spend.total_usd is None or not (spend.calls or spend.total_usd):
+        return ""
+    if not spend.total_usd:
+        if not spend.unpriced_calls:
+            return "free"
+        some = "" if spend.unpriced_calls == spend.calls else f" of {spend.unpriced_calls:,} of {spend.calls:,} calls"
+        return f"cost unknown{some} (no price for the model)"
     notes = []
     if spend.evaluation_usd:
         notes.append(f"{wording.money(spend.evaluation_usd)} of it judging")
     if spend.cached_calls and spend.real_usd is not None:
-        notes.append(f"{wording.money(spend.real_usd)} really spent, the rest cached")
+        real = f"{wording.money(spend.real_usd)} really spent, the rest cached"
+        notes.append(real if spend.real_usd else "nothing really spent, all of it cached")
     if spend.unpriced_calls:
         notes.append(f"{wording.count(spend.unpriced_calls, 'call')} without a known price")
-    return f" ({'; '.join(notes)})" if notes else ""
-
-
-def state_word(row: ObjectivePart) -> str:
-    """An objective's state as the table shows it; a pass that the evidence hardly carries says so."""
-    weak = row.state == "pass" and any("a weak pass" in bound.reason for bound in row.bounds)
-    return "weak pass" if weak else row.state
-
-
-def warnings(document: ResultDocument) -> list[str]:
-    """Give all warnings and notes, each once; what several objectives share is told once with their names."""
-    shared: dict[str, list[str]] = {}
-    for row in document.verdict.objectives:
-        for warning in dict.fromkeys(row.warnings):
-            shared.setdefault(warning, []).append(one_line(row.name, NAME))
-    everyone = len(document.verdict.objectives)
-    told = [*document.verdict.warnings]
-    for warning, names in shared.items():
-        told.append(warning if len(names) == everyone > 1 else f"{', '.join(names)}: {warning}")
-    return list(dict.fromkeys([*told, *document.notes]))
+    return wording.money(spend.total_usd) + (f" ({'; '.join(notes)})" if notes else "")
 
 
 def sight(document: ResultDocument) -> str:
@@ -91,8 +112,7 @@ def sight(document: ResultDocument) -> str:
     ]
     if not seen:
         return ""
-    cases = max((row.pairs for row in document.verdict.objectives), default=0)
-    run = f"With {wording.count(cases, 'case')} and this noise"
+    run = f"With {wording.count(cases_in_all(document), 'case')} and this noise"
     return f"{run}, the gate sees these 80% of the time: {'; '.join(seen)}."
 
 
@@ -191,13 +211,21 @@ def counts(document: ResultDocument) -> dict[str, int]:
 
 
 def shown_note(document: ResultDocument) -> str:
-    """Say that not all cases are in the document; empty if they are."""
-    if document.cases_shown >= document.cases_total:
-        return ""
-    return (
-        f"The {document.cases_shown:,} cases that changed most are here, of {document.cases_total:,}; "
-        "all of them count in the figures above."
-    )
+    """Say that not all cases are in the document, or some that did not count; empty if neither."""
+    if document.cases_shown < document.cases_total:
+        return (
+            f"The {document.cases_shown:,} cases that changed most are here, of {document.cases_total:,}; "
+            "all of them count in the figures above."
+        )
+    used = cases_used(document)
+    answered = sum(case.gated and case.head is not None for case in document.cases)
+    if used < cases_in_all(document) and answered > used:
+        more = answered - used
+        return (
+            f"{wording.count(answered, 'case')} were answered: {more} {'was' if more == 1 else 'were'} on the way when"
+            f" {used} had decided it."
+        )
+    return ""
 
 
 def slices_note(document: ResultDocument) -> str:
@@ -209,4 +237,21 @@ def slices_note(document: ResultDocument) -> str:
 
 def slice_gate(part: SlicePart) -> str:
     """Say whether a slice gates, and how that went; empty where it does not."""
-    return "" if not part.gated else f"{ICONS['fail']} failed" if part.failed else f"{ICONS['pass']} gated"
+    if not part.gated:
+        return ""
+    if part.state == "fail" or part.failed:
+        return f"{ICONS['fail']} failed"
+    if part.state == "inconclusive":
+        why = one_line(part.undecided[0].partition(": ")[0], NAME) if part.undecided else ""
+        return f"{ICONS['inconclusive']} gated, undecided{f': {why}' if why else ''}"
+    return f"{ICONS['pass']} gated"
+
+
+def slice_findings(document: ResultDocument) -> list[tuple[str, str, str]]:
+    """Give (icon, slice, finding) of each gated slice that failed, then of each that is undecided."""
+    failed = [(ICONS["fail"], part, text) for part in document.slices for text in part.failed]
+    open_ = [(ICONS["inconclusive"], part, text) for part in document.slices for text in part.undecided]
+    return [
+        (icon, f"slice {one_line(part.tag, NAME)} ({wording.count(part.cases, 'case')})", text)
+        for icon, part, text in (*failed, *open_)
+    ]

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from evaluator.report import presentation, wording
+from evaluator.report import notes, presentation, standing, wording
+from evaluator.report.advice import what_to_do
 from evaluator.report.document import ResultDocument
 from evaluator.report.document_parts import MetricRow, ObjectivePart, State
 from evaluator.report.escape import shorten, terminal
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 COLOURS: dict[State, str] = {"pass": "green", "fail": "red", "inconclusive": "yellow", "error": "magenta"}
+_WEAK = "yellow"
 _CASES = 5
 _TEXT = 160
 
@@ -35,18 +37,23 @@ def terminal_report(document: ResultDocument, *, colour: bool = False, width: in
         no_color=not colour, highlight=False, markup=False, emoji=False, legacy_windows=False,
     )  # fmt: skip
     verdict = document.verdict
-    headline = Text(presentation.WORDS[verdict.state], style=f"bold {COLOURS[verdict.state]}")
-    if verdict.reason:
-        headline.append(f": {terminal(verdict.reason)}", style="not bold default")
+    _, word, reason = standing.headline(document)
+    headline = Text(word, style=f"bold {_WEAK if standing.weak_rows(document) else COLOURS[verdict.state]}")
+    if reason:
+        headline.append(f": {terminal(reason)}", style="not bold default")
     console.print(headline)
     refs = presentation.ref_text(document.head, "head")
     if document.base:
         refs = f"{presentation.ref_text(document.base, 'base')} → {refs}"
     console.print(terminal(" · ".join([refs, *presentation.scope(document)])), style="dim")
+    todo = what_to_do(document)
+    if todo:
+        console.print(terminal(f"What to do: {todo}"))
     console.print()
     console.print(_table(document))
-    told = [f"{row.name}: {row.reason}" for row in verdict.objectives if row.state != "pass" and row.reason]
-    told += presentation.warnings(document)
+    told = [f"{row.name}: {why}" for row in verdict.objectives if (why := standing.row_reason(row))]
+    told += [f"{name}: {text}" for _, name, text in presentation.slice_findings(document)]
+    told += [*notes.warnings(document), *notes.housekeeping(document)]
     sight = presentation.sight(document)
     if told or sight:
         console.print()
@@ -79,14 +86,14 @@ def _table(document: ResultDocument) -> "Table":
         if isinstance(row, ObjectivePart):
             cells += [
                 Text(presentation.bounds_text(row, icons=False)),
-                Text(presentation.state_word(row), style=COLOURS[row.state]),
+                Text(standing.state_word(row), style=_WEAK if standing.is_weak(row) else COLOURS[row.state]),
             ]
         table.add_row(*cells)
     return table
 
 
 def _print_cases(console: "Console", document: ResultDocument) -> None:
-    worst = [case for case in document.cases if case.change in ("failed", "regressed")]
+    worst = presentation.got_worse(document)
     if not worst:
         return
     known = presentation.units(document)

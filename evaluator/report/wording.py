@@ -118,9 +118,14 @@ def figure(number: float | None, part: BoundPart, unit: Unit) -> str:
     return ("+" if number > 0 else "") + value(number, unit)
 
 
-def detectable(share: float, *, higher_is_better: bool) -> str:
+def share(number: float) -> str:
+    """Write a share without a sign: `3.4%`."""
+    return f"{_trim(number * 100, 1)}%"
+
+
+def detectable(smallest: float, *, higher_is_better: bool) -> str:
     """Write the smallest change that is seen 80 % of the time: `a drop of 3.4%`."""
-    return f"{'a drop' if higher_is_better else 'an increase'} of {_trim(share * 100, 1)}%"
+    return f"{'a drop' if higher_is_better else 'an increase'} of {share(smallest)}"
 
 
 def count(number: int, noun: str, plural: str = "") -> str:

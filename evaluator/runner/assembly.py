@@ -19,6 +19,7 @@ from evaluator.report.document_parts import (
     LabelTable,
     PolicyChange,
     RefInfo,
+    Spend,
 )
 from evaluator.report.redaction import without_texts
 from evaluator.runner.journal import Journal
@@ -26,6 +27,7 @@ from evaluator.runner.policy import GoldenSet, Policy
 from evaluator.runner.setup import Prepared
 from evaluator.runner.slices import slice_parts, tag_counts
 from evaluator.runner.table import Table
+from evaluator.runner.trials import trials_of
 from evaluator.source.worktrees import Checkout
 
 _SAID = 300
@@ -57,6 +59,9 @@ class RunFacts:
     rerun: str
     notes: tuple[str, ...]
     gated_slices: tuple[SliceResult, ...] = ()
+    beside_usd: float = 0.0
+    """What was paid for beside base and head: the anchor, where it had to be asked."""
+    beside_calls: int = 0
     show_texts: bool = True
     """Whether questions, answers and reasons may stand in the report."""
 
@@ -81,7 +86,7 @@ def build_document(
     ]
     # Of the many latencies and token counts only those that tell something new are worth a row.
     others = [metric for metric in others if metric.source not in bound or metric.kind is not MetricKind.QUANTILE]
-    cases = _cases(golden, journal, ready.metrics, most, compared=facts.base is not None)
+    cases = _cases(golden, frozenset(table.case_ids), journal, ready.metrics, most, compared=facts.base is not None)
     return from_verdict(
         verdict,
         version=facts.version,
@@ -98,9 +103,10 @@ def build_document(
         detectable=_detectable(verdict, table, facts.effort, config.max_repeats),
         other_metrics=_described(others, table),
         slices=slice_parts(golden, ready.metrics, table, facts.gated_slices),
-        label_tables=_label_tables(ready.metrics, golden, journal, facts.base is not None),
+        # Labels may be whole answers of the golden set.
+        label_tables=_label_tables(ready.metrics, golden, journal, facts.base is not None) if facts.show_texts else [],
         distributions=_distributions(ready.metrics, table),
-        spend=spend_part(_everything(journal, golden, most)),
+        spend=_spend(spend_part(_everything(journal, golden, most)), facts),
         cases=cases if facts.show_texts else without_texts(cases),
         policy_changes=[
             PolicyChange(path=change.path, what=change.what, effect=change.effect)
@@ -109,6 +115,16 @@ def build_document(
         notes=_notes(facts, policy, table, verdict, journal),
         rerun=facts.rerun,
     )
+
+
+def _spend(spend: Spend, facts: RunFacts) -> Spend:
+    """With what the anchor cost: it is the evaluation's money, not the app's."""
+    if not facts.beside_calls:
+        return spend
+    sums = {
+        name: (getattr(spend, name) or 0.0) + facts.beside_usd for name in ("evaluation_usd", "total_usd", "real_usd")
+    }
+    return spend.model_copy(update={**sums, "calls": spend.calls + facts.beside_calls})
 
 
 def _detectable(verdict: Verdict, table: Table, effort: Effort, max_repeats: int) -> dict[str, float | None]:
@@ -224,17 +240,28 @@ def _everything(journal: Journal, golden: GoldenSet, repeats: int) -> Iterator[O
     for case in golden.cases:
         for side in SIDES:
             yield from _observed(journal, case.id, side, repeats)
+    yield trials_of(journal)
 
 
 def _cases(
-    golden: GoldenSet, journal: Journal, metrics: Sequence[Metric], repeats: int, *, compared: bool
+    golden: GoldenSet,
+    judged: frozenset[str],
+    journal: Journal,
+    metrics: Sequence[Metric],
+    repeats: int,
+    *,
+    compared: bool,
 ) -> CaseSelection:
     def observed(side: Side) -> dict[str, list[Observed]]:
         return {case.id: list(_observed(journal, case.id, side, repeats)) for case in golden.cases}
 
     base, head = observed("base") if compared else None, observed("head")
-    # A run that stopped early has not asked every case.
-    asked = [case for case in golden.cases if head[case.id] or (base and base[case.id])]
+    # A run that stopped early has not asked every case, and some that it asked came too late to count.
+    asked = [
+        case
+        for case in golden.cases
+        if (case.id in judged or case.id not in golden.gated) and (head[case.id] or (base and base[case.id]))
+    ]
     return select_cases(
         asked,
         base,

@@ -9,8 +9,10 @@ from evaluator.config.loading import LoadedConfig
 from evaluator.config.scorers import JudgeOptions, JudgePairwiseOptions, SimilarityOptions
 from evaluator.errors import TargetError
 from evaluator.gateway.prices import Prices
+from evaluator.gateway.providers import LOCAL, price_provider
 from evaluator.records import Case, Failure, Usage
-from evaluator.runner.targets import read_prompt
+from evaluator.runner.known_values import MOST_ANCHOR_REPEATS
+from evaluator.runner.targets import model_of, read_prompt
 from evaluator.target.rendering import Renderer, variables_of
 
 BYTES_PER_TOKEN = 4
@@ -22,7 +24,7 @@ _JUDGE_ANSWER_TOKENS = 150
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What one gate run of both refs takes at one repeat a case, without early stop and cached answers."""
+    """What one gate run takes at one repeat a case, without early stop and cached answers; the anchor included."""
 
     target_calls: int | None
     """None for a target that makes its own calls."""
@@ -32,31 +34,39 @@ class Estimate:
     """None if a model has no known price, or the target makes its own calls."""
     unpriced: tuple[str, ...]
     """Models without a known price."""
+    anchor_repeats: int = 0
+    """Answers a case that the anchor is asked for; 0 where there is none."""
+    local: bool = False
+    """True if the embedded model answers, which costs nothing."""
 
 
-async def estimate(loaded: LoadedConfig, root: Path, cases: Sequence[Case], prices: Prices) -> Estimate:
+async def estimate(
+    loaded: LoadedConfig, root: Path, cases: Sequence[Case], prices: Prices, *, anchor: bool = False
+) -> Estimate:
     """Render every prompt, count every call, and price them.
+
+    Args:
+        loaded: The config.
+        root: Checkout of the prompt file.
+        cases: The golden set.
+        prices: What models cost.
+        anchor: Whether there is an anchor that is asked too.
 
     Raises:
         TargetError: A case that the prompt cannot be rendered for, with its line.
     """
     config = loaded.config
-    answers = len(cases) * 2
-    usd, target_calls = 0.0, None
-    unpriced: list[str] = []
+    repeats = min(MOST_ANCHOR_REPEATS, config.max_repeats) if anchor else 0
+    answers = len(cases) * (2 + repeats)
+    target_calls = None
+    asked: list[tuple[str, str, Usage]] = []
     if config.target.prompt is not None:
         prompt = read_prompt(loaded, root)
-        model = prompt.model or config.target.model or ""
         limit = _limit({**config.target.params, **prompt.params})
         sizes = await _rendered_sizes(loaded, root, cases)
-        usage = Usage(
-            sum(sizes) // BYTES_PER_TOKEN * 2,
-            min(ASSUMED_ANSWER_TOKENS, limit) * answers,
-        )
         target_calls = answers
-        priced = prices.cost(model, usage)
-        usd += priced or 0.0
-        unpriced += [model] if priced is None else []
+        usage = Usage(sum(sizes) // BYTES_PER_TOKEN * (2 + repeats), min(ASSUMED_ANSWER_TOKENS, limit) * answers)
+        asked.append((config.target.provider, model_of(loaded, prompt, "base") or "", usage))
     judge_calls = embedding_calls = 0
     for options in config.scorers:
         if isinstance(options, SimilarityOptions):
@@ -64,17 +74,40 @@ async def estimate(loaded: LoadedConfig, root: Path, cases: Sequence[Case], pric
         if not isinstance(options, JudgeOptions):
             continue
         judgements = options.repeats or (config.judge.repeats if config.judge else 1)
-        # Pairwise: one pair instead of two answers, but each asked in both orders.
-        calls = len(cases) * 2 * (1 if isinstance(options, JudgePairwiseOptions) else judgements)
+        # Pairwise: one pair instead of two answers, but each asked in both orders; the anchor is in no pair.
+        calls = len(cases) * 2 if isinstance(options, JudgePairwiseOptions) else answers * judgements
         judge_calls += calls
-        model = options.model or (config.judge.model if config.judge else "")
         data = sum(_size(case.input) + _size(case.expected) for case in cases) // BYTES_PER_TOKEN
         given = calls * (_JUDGE_FRAME_TOKENS + ASSUMED_ANSWER_TOKENS + data // max(1, len(cases)))
-        priced = prices.cost(model, Usage(given, calls * _JUDGE_ANSWER_TOKENS))
-        usd += priced or 0.0
-        unpriced += [model] if priced is None else []
+        provider = options.provider or (config.judge.provider if config.judge else "openai")
+        model = options.model or (config.judge.model if config.judge else "")
+        asked.append((provider, model, Usage(given, calls * _JUDGE_ANSWER_TOKENS)))
+    usd, unpriced = _priced(asked, loaded, prices)
     known = not unpriced and target_calls is not None
-    return Estimate(target_calls, judge_calls, embedding_calls, usd if known else None, tuple(dict.fromkeys(unpriced)))
+    local = any(provider == LOCAL for provider, _, _ in asked)
+    return Estimate(
+        target_calls,
+        judge_calls,
+        embedding_calls,
+        usd if known else None,
+        unpriced,
+        anchor_repeats=repeats,
+        local=local,
+    )
+
+
+def _priced(
+    asked: Sequence[tuple[str, str, Usage]], loaded: LoadedConfig, prices: Prices
+) -> tuple[float, tuple[str, ...]]:
+    """Dollars of what is asked of (provider, model), and the models without a price; the embedded one is free."""
+    usd, unpriced = 0.0, []
+    for provider, model, usage in asked:
+        if provider == LOCAL:
+            continue
+        cost = prices.cost(model, usage, price_provider=price_provider(provider, loaded.config))
+        usd += cost or 0.0
+        unpriced += [model] if cost is None else []
+    return usd, tuple(dict.fromkeys(unpriced))
 
 
 async def _rendered_sizes(loaded: LoadedConfig, root: Path, cases: Sequence[Case]) -> list[int]:

@@ -1,6 +1,6 @@
 """What need not be asked: base's values from earlier runs of its content, and those of a pinned anchor."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -71,11 +71,18 @@ def bring_answers(opened: OpenRun, known: Known) -> None:
                 journal.put_score(case_id, "base", 0, score)
 
 
-def with_baseline(table: Table, known: Known) -> Table:
-    """The numbers of a run whose base was known: base's columns are the pooled ones, its latencies do not count."""
+def with_baseline(table: Table, known: Known, rows: Sequence[int]) -> Table:
+    """The numbers of a run whose base was known: base's columns are the pooled ones, its latencies do not count.
+
+    Args:
+        table: As read from the journal.
+        known: Base's values, a row a gated case.
+        rows: Which of these rows the table has.
+    """
     columns: dict[Side, Mapping[str, Values]] = dict(table.columns)
-    shape = next(iter(known.columns.values())).shape
-    columns["base"] = {name: known.columns.get(name, np.full(shape, np.nan)) for name in table.columns["base"]}
+    pooled = {name: values[list(rows)] for name, values in known.columns.items()}
+    nothing = np.full(next(iter(pooled.values())).shape, np.nan)
+    columns["base"] = {name: pooled.get(name, nothing) for name in table.columns["base"]}
     return replace(table, columns=columns, outages={**table.outages, "base": 0}, incomparable_latencies=0)
 
 

@@ -35,7 +35,7 @@ from evaluator.source.paths import resolve
 from evaluator.source.refs import WORKTREE, Pair
 from evaluator.source.worktrees import worktrees
 
-_ANSWERS_HANG_ON = {"dataset", "target", "judge", "scorers", "providers", "prices"}
+_ANSWERS_HANG_ON = {"dataset", "target", "judge", "scorers", "providers", "prices", "setup", "sandbox"}
 """Parts of a config that change answers and scores; with others changed, a run goes on where it was."""
 ShowProgress = Callable[[Gateway, str], Progress]
 """Given the gateway (for its spend) and a label, the way to show progress."""
@@ -228,7 +228,8 @@ def content_of(policy: Policy, golden: GoldenSet, root: Path, tree: str, environ
 def _rules(policy: Policy, golden: GoldenSet, environ: Mapping[str, str]) -> dict[str, object]:
     config = policy.loaded.config
     own = any(options.type == "python" for options in config.scorers)
-    names = config.target.command.env if config.target.command is not None else ()
+    process = config.target.process
+    names = (*process.env, *config.sandbox.env) if process is not None else ()
     return {
         # A scorer of the user's own may import whatever lies beside it, and a program may do as its environment says.
         "tree": policy.tree if own else None,

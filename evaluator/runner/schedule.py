@@ -101,7 +101,8 @@ async def _run(
     values = {
         side: values_of(case, output, list(scores[side].values()), schedule.scorers) for side, output in outputs.items()
     }
-    if len({output.measured_in for output in outputs.values()}) > 1 and "base" in values:
+    # An answer without calls was measured by us, just now.
+    if len({output.measured_in for output in outputs.values() if output.calls}) > 1 and "base" in values:
         # Measured on different days: head's latency still counts by itself, but the pair is not compared.
         values["base"].pop("latency", None)
     return values

@@ -78,6 +78,7 @@ def judge_defaults(section: JudgeSection | None, read_file: Callable[[str], str]
         scale=section.scale,
         repeats=section.repeats,
         params=section.params,
+        canaries=section.canaries,
     )
 
 

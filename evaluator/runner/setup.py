@@ -13,15 +13,19 @@ from evaluator.config.scorers import JudgeOptions, SimilarityOptions
 from evaluator.errors import ConfigError
 from evaluator.gateway.budget import Budget
 from evaluator.gateway.cache import AnswerStore
+from evaluator.gateway.door import Door, DoorSettings, app_providers, open_door, standard_routes
 from evaluator.gateway.gateway import Gateway
 from evaluator.gateway.prices import Prices
 from evaluator.gateway.providers import LOCAL, Provider, price_provider, resolve_providers
-from evaluator.records import Case, Metric, Objective, Side
+from evaluator.records import Call, Case, Metric, Objective, Side
+from evaluator.runner.processes import Doorway
 from evaluator.runner.scorers import dataset_labels, make_scorers, require_expected
 from evaluator.runner.targets import make_target, models_asked
+from evaluator.sandbox import hide_our_memory
 from evaluator.scoring.builtin import BUILTIN_METRICS
 from evaluator.scoring.interface import Scorer
 from evaluator.target.interface import Target
+from evaluator.target.metering import Metering
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,14 @@ class Prepared:
     metrics: Sequence[Metric]
     objectives: Sequence[Objective]
     concurrency: int
-    warnings: tuple[str, ...]
+    told: tuple[str, ...]
+    """What people should be told of the set-up itself."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """All that people should be told, also of what has been run so far."""
+        notes = (note for target in self.targets.values() for note in target.notes())
+        return tuple(dict.fromkeys((*self.told, *notes)))
 
 
 @asynccontextmanager
@@ -82,6 +93,8 @@ async def prepared(request: RunRequest) -> AsyncIterator[Prepared]:
             count = max(1, min(config.concurrency, os.cpu_count() or 1))
             providers[LOCAL] = await _start_local(stack, count)
             workers = min(workers, count) if config.target.provider == LOCAL else workers
+        app = _app_providers(request, providers)
+        providers = {**app, **providers}
         prices = Prices(config.prices)
         require_prices(request.loaded, request.roots, prices)
         store = AnswerStore(request.home / "answers-2.sqlite")
@@ -108,17 +121,73 @@ async def prepared(request: RunRequest) -> AsyncIterator[Prepared]:
         )  # fmt: skip
         metrics = [metric for scorer in scorers for metric in scorer.metrics] + list(BUILTIN_METRICS)
         objectives = bind_objectives(config.objectives, request.loaded.where, metrics)
+        door: Door | None = None
+        if config.target.process is not None:
+            hide_our_memory()
+            routes = standard_routes(app, main=config.target.provider)
+            settings = DoorSettings(
+                max_usd_per_case=config.budget.max_usd_per_case, max_calls_per_case=config.budget.max_calls_per_case
+            )
+            door = await stack.enter_async_context(open_door(gateway, routes, settings=settings))
         targets: dict[Side, Target] = {}
         for side, root in request.roots.items():
             targets[side] = make_target(
                 side, root, request.loaded, gateway.caller(request.cache_scope),
                 environ=request.environ, scratch=request.scratch, slots=workers,
+                doorway=None if door is None else _doorway(door, request, prices), home=request.home,
             )  # fmt: skip
         parts: list[Scorer | Target] = [*scorers, *targets.values()]
         for part in parts:
             stack.push_async_callback(part.close)
             await part.start()
         yield Prepared(gateway, targets, scorers, metrics, objectives, workers, tuple(warnings))
+
+
+def _app_providers(request: RunRequest, started: Mapping[str, Provider]) -> dict[str, Provider]:
+    """The providers that the door leads to, for an app that asks them itself."""
+    config = request.loaded.config
+    if config.target.process is None:
+        return {}
+    found = app_providers(config, request.environ, main=config.target.provider)
+    return {**found, LOCAL: started[LOCAL]} if config.target.provider == LOCAL else found
+
+
+def _doorway(door: Door, request: RunRequest, prices: Prices) -> Doorway:
+    """The way of one side's app to the gateway.
+
+    Where a latency is bounded no cached answer is used: an app that gets one is faster than it is.
+    """
+    objectives = request.loaded.config.objectives
+    bound = next((key for key in objectives if key.startswith("cost")), None)
+    timed = any(key.startswith("latency") for key in objectives)
+
+    def check(calls: Sequence[Call]) -> None:
+        stopped = door.broken or door.exhausted
+        if stopped is not None:
+            raise stopped
+        for call in calls:
+            if bound is not None and call.cost_usd is None:
+                _require_price(call, request, prices, bound)
+
+    scope = None if timed else request.cache_scope
+    return Doorway(Metering(door.slot, scope=scope, check=check), door.port)
+
+
+def _require_price(call: Call, request: RunRequest, prices: Prices, bound: str) -> None:
+    """See that a call whose cost is not known could have had one.
+
+    Raises:
+        ConfigError: Its model has no price.
+    """
+    loaded = request.loaded
+    if call.model and prices.known(call.model, price_provider=price_provider(call.provider, loaded.config)):
+        return  # the provider told no tokens, as for an answer that the app did not read to its end
+    asked = f"model {ascii(call.model)[:80]}, which has no known price" if call.model else "what is not metered"
+    where = loaded.where("objectives", bound)
+    raise ConfigError(
+        f"{where}: the app asked {call.provider} for {asked}, so its cost cannot be bounded",
+        hint="add the model's price under `prices:`, in dollars per million tokens, or take the bound out",
+    )
 
 
 async def _start_local(stack: AsyncExitStack, count: int) -> Provider:
@@ -153,7 +222,8 @@ def scorer_models(config: Config) -> list[tuple[str, str]]:
 def provider_names(loaded: LoadedConfig) -> set[str]:
     """Names of all providers that a config makes us call."""
     target = loaded.config.target
-    asked = {target.provider} if target.prompt is not None else set()
+    # What an app asks is not known before it asks: see `gateway.door.app_providers`.
+    asked = {target.provider} if target.prompt is not None or target.provider == LOCAL else set()
     return asked | {provider for provider, _ in scorer_models(loaded.config)}
 
 

@@ -70,7 +70,8 @@ def read_table(
                 outages[side].add(place)
                 said.append(output.failure.message) if not said else None
             continue
-        measured[side][place] = output.measured_in
+        if output.calls:  # an answer without calls was measured by us, in this run
+            measured[side][place] = output.measured_in
     for case_id, side, repeat, score in journal.all_scores():
         place = _place(index, case_id, side, repeat, shape, sides)
         if place is None:

@@ -9,12 +9,13 @@ from evaluator.gateway.embedded import MODEL_NAME
 from evaluator.gateway.interface import ModelCaller
 from evaluator.gateway.providers import LOCAL
 from evaluator.records import Side
+from evaluator.runner.cages import Place
+from evaluator.runner.containers import make_container_target
+from evaluator.runner.processes import Doorway, make_process_target
 from evaluator.source.paths import resolve
-from evaluator.target.command import CommandTarget
 from evaluator.target.interface import Target
 from evaluator.target.prompt import PromptTarget
 from evaluator.target.prompt_file import PromptFile, load_prompt
-from evaluator.worker import child_environment
 
 
 def read_prompt(loaded: LoadedConfig, root: Path, side: Side = "base") -> PromptFile:
@@ -73,6 +74,8 @@ def make_target(
     environ: Mapping[str, str],
     scratch: Path,
     slots: int,
+    doorway: Doorway | None = None,
+    home: Path | None = None,
 ) -> Target:
     """Make the target of one side; it is not started yet.
 
@@ -80,28 +83,22 @@ def make_target(
         side: Which side it is.
         root: That side's checkout.
         loaded: The config, from base.
-        models: The gateway's door.
+        models: The gateway, for a prompt.
         environ: Our environment; a process target sees an allow-list of it.
-        scratch: A private folder for the processes' HOME.
+        scratch: A private folder for the processes.
         slots: How many cases may be asked at once.
+        doorway: The way to the gateway, for a process; None for one that is only started.
+        home: Where environments of apps are kept; our own folder if None.
 
     Raises:
         EvalGateError: The config or the files that it names are wrong.
     """
     section = loaded.config.target
-    if section.command is not None:
-        home = scratch / f"home-{side}"
-        home.mkdir(parents=True, exist_ok=True)
-        return CommandTarget(
-            side,
-            section.command.run,
-            cwd=root,
-            env=child_environment(environ, home=home, names=section.command.env),
-            mode=section.command.mode,
-            slots=slots,
-            start_timeout_s=section.command.start_timeout,
-            case_timeout_s=section.command.timeout,
-        )
+    if section.prompt is None:
+        place = Place(side, root, scratch)
+        if section.container is not None:
+            return make_container_target(place, loaded, environ=environ, slots=slots, doorway=doorway)
+        return make_process_target(place, loaded, environ=environ, slots=slots, doorway=doorway, home=home)
     prompt = read_prompt(loaded, root, side)
     return PromptTarget(
         side,

@@ -46,6 +46,16 @@ def read_plain(stdout: bytes, latency_s: float | None) -> Output:
     return Output(text=text.removesuffix("\n").removesuffix("\r"), data=value, latency_s=latency_s)
 
 
+def read_value(value: JsonValue, latency_s: float | None) -> Output:
+    """Make an output of what an app gave as JSON: an object of the shape above, text, or any other value but null."""
+    if isinstance(value, dict) and value.keys() & {"output", "error", "tool_calls"}:
+        return read_answer(value, latency_s)
+    if value is None:
+        return Output(failure=Failure(FailureKind.INVALID_ANSWER, "the app's answer: it is null (None)"))
+    text = value if isinstance(value, str) else None
+    return Output(text=text, data=_structure(text) if text is not None else value, latency_s=latency_s)
+
+
 def _read(answer: dict[str, JsonValue], latency_s: float | None) -> Output:
     for key in answer:
         if key not in KEYS:

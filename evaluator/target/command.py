@@ -8,7 +8,6 @@ never `expected`), the answer `{"id": 7, "output": ...}` and what else `answer_r
 plain text, or one JSON object of the same shape, whose `id` is not looked at.
 """
 
-import asyncio
 import json
 import shutil
 import time
@@ -18,9 +17,13 @@ from typing import Literal
 
 from evaluator.errors import TargetError
 from evaluator.records import Case, JsonValue, Output, Side
+from evaluator.sandbox import Cage
 from evaluator.target.answer_record import read_answer, read_plain
 from evaluator.target.interface import Target
-from evaluator.worker import JsonLinesWorker, WorkerFailure, WorkerPool, printable, run_once
+from evaluator.target.metering import Meter, Metering
+from evaluator.target.seats import Seats
+from evaluator.target.workers import Workers, question_of
+from evaluator.worker import WorkerFailure, printable, run_once
 
 
 class CommandTarget(Target):
@@ -33,11 +36,13 @@ class CommandTarget(Target):
         side: Which ref it is of.
         argv: The program and its arguments; no shell.
         cwd: The ref's checkout.
-        env: The program's whole environment: `worker.child_environment`, so never a provider's key.
+        env: The program's whole environment but for its meter's: `worker.child_environment`, so never a provider's key.
         mode: See above.
         slots: How many cases may be answered at once: as many processes.
         start_timeout_s: How long a worker may take until it reads its first question.
         case_timeout_s: How long one case may take; then the process is killed.
+        metering: How its model calls are metered; None if they are not.
+        cage: What its processes may reach; None for no cage.
         clock: Seconds, for latencies.
     """
 
@@ -52,6 +57,8 @@ class CommandTarget(Target):
         slots: int,
         start_timeout_s: float,
         case_timeout_s: float,
+        metering: Metering | None = None,
+        cage: Cage | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Only store the arguments; see the class."""
@@ -59,22 +66,18 @@ class CommandTarget(Target):
         self._argv = tuple(argv)
         self._cwd = cwd
         self._env = dict(env)
-        self._mode = mode
         self._case_timeout_s = case_timeout_s
         self._clock = clock
-        self._free = asyncio.Semaphore(slots)
-
-        def make(_slot: int) -> JsonLinesWorker:
-            return JsonLinesWorker(
-                self._argv,
-                cwd=cwd,
-                env=self._env,
-                start_timeout_s=start_timeout_s,
-                call_timeout_s=case_timeout_s,
-                clock=clock,
+        self._cage = cage
+        self._meters = Seats(lambda slot: Meter(metering, f"{side}-{slot}"), slots) if mode == "per_case" else None
+        self._workers = (
+            Workers(
+                side, self._argv, cwd=cwd, env=self._env, slots=slots, start_timeout_s=start_timeout_s,
+                case_timeout_s=case_timeout_s, metering=metering, cage=cage, clock=clock,
             )
-
-        self._pool = WorkerPool(make, slots)
+            if mode == "worker"
+            else None
+        )  # fmt: skip
 
     async def start(self) -> None:
         """Start all workers, so that no case waits for it; for `per_case` only look for the program.
@@ -82,40 +85,55 @@ class CommandTarget(Target):
         Raises:
             TargetError: The program is not there or cannot be started.
         """
-        program = self._argv[0] if self._argv else ""
-        path = str(self._cwd / program) if "/" in program else program
-        if shutil.which(path, path=self._env.get("PATH")) is None:
-            hint = "check `target.command` in the config; install what it needs, and keep it executable (chmod +x)"
-            found = f"the program {printable(program, 200)!r} is not there or not executable"
-            raise TargetError(f"target.command: {found}, at {self.side}", hint=hint)
-        if self._mode == "worker":
+        require_program("target.command", self._argv, self._cwd, self._env, self.side)
+        if self._workers is not None:
             try:
-                await self._pool.start()
+                await self._workers.start()
             except WorkerFailure as failure:
                 raise TargetError(f"target.command: {failure.message}, at {self.side}") from failure
 
     async def close(self) -> None:
         """End all processes."""
-        await self._pool.close()
+        if self._workers is not None:
+            await self._workers.close()
 
     async def answer(self, case: Case, *, repeat: int = 0) -> Output:
         """Ask the program; a crash, a hang or a wrong answer is the output's failure."""
-        question: dict[str, JsonValue] = {"case": case.id, "input": case.input, "repeat": repeat}
-        if case.metadata:
-            question["metadata"] = dict(case.metadata)
+        question = question_of(case, repeat)
+        if self._workers is not None:
+            return await self._workers.ask(case, question, read_answer, repeat=repeat)
+        if self._meters is None:
+            raise RuntimeError("neither workers nor places for programs")
+        async with self._meters.take() as meter:
+            async with meter.case(case, repeat) as trace:
+                output = await self._run(question, meter.environment())
+            return meter.add(output, trace)
+
+    async def _run(self, question: Mapping[str, JsonValue], environment: Mapping[str, str]) -> Output:
         try:
-            if self._mode == "worker":
-                answered = await self._pool.ask_timed(question)
-                return read_answer(answered.value, answered.latency_s)
-            async with self._free:
-                finished = await run_once(
-                    self._argv,
-                    cwd=self._cwd,
-                    env=self._env,
-                    stdin=json.dumps({"id": 1, **question}, ensure_ascii=False).encode("utf-8", "replace") + b"\n",
-                    timeout_s=self._case_timeout_s,
-                    clock=self._clock,
-                )
-            return read_plain(finished.stdout, finished.latency_s)
+            finished = await run_once(
+                self._argv,
+                cwd=self._cwd,
+                env={**self._env, **environment},
+                stdin=json.dumps({"id": 1, **question}, ensure_ascii=False).encode("utf-8", "replace") + b"\n",
+                timeout_s=self._case_timeout_s,
+                clock=self._clock,
+                cage=self._cage,
+            )
         except WorkerFailure as failure:
             return Output(failure=failure.as_failure())
+        return read_plain(finished.stdout, finished.latency_s)
+
+
+def require_program(key: str, argv: Sequence[str], cwd: Path, env: Mapping[str, str], side: Side) -> None:
+    """See that a target's program is there.
+
+    Raises:
+        TargetError: It is not, or not executable.
+    """
+    program = argv[0] if argv else ""
+    path = str(cwd / program) if "/" in program else program
+    if shutil.which(path, path=env.get("PATH")) is None:
+        hint = f"check `{key}` in the config; install what it needs, and keep it executable (chmod +x)"
+        found = f"the program {printable(program, 200)!r} is not there or not executable"
+        raise TargetError(f"{key}: {found}, at {side}", hint=hint)

@@ -22,6 +22,10 @@ class Target(ABC):
         """Give back what `start` took; called once, also after errors."""
         return
 
+    def notes(self) -> tuple[str, ...]:
+        """What people should be told of it beside its outputs, once it has run."""
+        return ()
+
     @abstractmethod
     async def answer(self, case: Case, *, repeat: int = 0) -> Output:
         """Answer one case."""

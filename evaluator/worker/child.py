@@ -1,7 +1,9 @@
 """One child process: its pipes, its exit and its certain end. What is said over the pipes is not this file's business.
 
 The process leads a session of its own and carries a token in its environment, so that `stop` finds and kills all of its
-descendants, also those that have left its process group. Its stderr is always drained; only the end of it is kept.
+descendants, also those that have left its process group. In a cage the launcher stays above the program and adopts its
+orphans, so that its descendants are found by descent, whatever they do. Its stderr is always drained; only the end of
+it is kept.
 """
 
 import asyncio
@@ -17,18 +19,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from evaluator.records import FailureKind
+from evaluator.sandbox import Cage, confine, end_descendants, hide_our_memory, launch_environment
 from evaluator.worker.failure import WorkerFailure, printable
 
 TOKEN_NAME = "LLM_EVAL_GATE_CHILD"  # noqa: S105  # the name of a variable, no secret
 STDERR_KEPT = 8_192
 EXIT_POLL_S = 0.02
 DRAIN_S = 0.2
+LAUNCHER_GRACE_S = 2.0
 
 
 class Child:
     """A running process; made by `start_child`."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", stdin: int, token: str, name: str) -> None:
+    def __init__(
+        self, process: "subprocess.Popen[bytes]", stdin: int, token: str, name: str, *, caged: bool = False
+    ) -> None:
         """Take over a started process; `start_child` attaches the pipes."""
         self.stdout = asyncio.StreamReader()
         self.exit_code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -37,6 +43,7 @@ class Child:
         self._stdin: int | None = stdin
         self._token = token
         self._name = name
+        self._caged = caged
         self._written = 0
         self._stderr_tail = b""
         self._stderr_done = asyncio.Event()
@@ -100,7 +107,10 @@ class Child:
 
     def kill(self) -> None:
         """Kill the process and all of its descendants at once; `stop` must still be awaited."""
-        self._signal(signal.SIGKILL)
+        # In a cage the launcher itself buries what we kill, and then goes; there is nothing yet while it starts.
+        kept = self._caged and self._process.returncode is None and end_descendants(self._process.pid)
+        if not kept:
+            self._signal(signal.SIGKILL)
         for pid in _pids_with_token(self._token):
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -121,6 +131,9 @@ class Child:
         finally:
             ended = self.exit_code.done()
             self.kill()
+            if self._caged:
+                await self._exits_within(LAUNCHER_GRACE_S)
+                self._signal(signal.SIGKILL)
             if not self.exit_code.done():  # not awaited: whoever watches for the exit may have been cancelled with us
                 self.exit_code.set_result(self._process.wait())
             if not ended:  # the leader may have started something between the look at /proc and its end
@@ -190,7 +203,12 @@ class _Tail(asyncio.Protocol):
 
 
 async def start_child(
-    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], max_line_bytes: int = 4_000_000
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    max_line_bytes: int = 4_000_000,
+    cage: Cage | None = None,
 ) -> Child:
     """Start a program, never through a shell.
 
@@ -199,22 +217,29 @@ async def start_child(
         cwd: Its working directory.
         env: Its whole environment; nothing of ours is added but a token.
         max_line_bytes: The longest line that may be read from its stdout.
+        cage: What it may reach; None for all that we may. A program that is not there is then a failure of the first
+            question only, for it is looked up inside.
 
     Raises:
         WorkerFailure: CRASH, if it cannot be started.
+        SandboxError: The cage asks for what we may not do.
     """
     if not argv:
         raise WorkerFailure(FailureKind.CRASH, "cannot start an empty command")
     token = secrets.token_hex(16)
+    started, passed = list(argv), dict(env)
+    if cage is not None:
+        hide_our_memory()
+        started, passed = confine(argv, cage), launch_environment(env)
     stdin_read, stdin_write = os.pipe()
     os.set_blocking(stdin_write, False)
     pipes = [stdin_read, stdin_write, *os.pipe(), *os.pipe()]
     _, _, stdout_read, stdout_write, stderr_read, stderr_write = pipes
     try:
         process = subprocess.Popen(  # noqa: S603  # argv, no shell; asyncio's own start blocks no less
-            list(argv),
+            started,
             cwd=cwd,
-            env={**env, TOKEN_NAME: token},
+            env={**passed, TOKEN_NAME: token},
             stdin=stdin_read,
             stdout=stdout_write,
             stderr=stderr_write,
@@ -228,7 +253,7 @@ async def start_child(
         raise WorkerFailure(FailureKind.CRASH, f"cannot start {printable(argv[0])}{where}: {reason}") from error
     for descriptor in (stdin_read, stdout_write, stderr_write):
         os.close(descriptor)
-    child = Child(process, stdin_write, token, printable(Path(argv[0]).name, 80))
+    child = Child(process, stdin_write, token, printable(Path(argv[0]).name, 80), caged=cage is not None)
     try:
         await child.attach(stdout_read, stderr_read, max_line_bytes)
     except BaseException:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluator.records import FailureKind, JsonValue
+from evaluator.sandbox import Cage
 from evaluator.worker.child import Child, start_child
 from evaluator.worker.failure import WorkerFailure, parse_json, printable
 
@@ -51,6 +52,7 @@ class JsonLinesWorker:
         call_timeout_s: How long it may take for one answer; then it is killed.
         max_line_bytes: The longest answer.
         clock: Seconds, for latencies.
+        cage: What it may reach; None for all that we may.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class JsonLinesWorker:
         call_timeout_s: float,
         max_line_bytes: int = 4_000_000,
         clock: Callable[[], float] = time.perf_counter,
+        cage: Cage | None = None,
     ) -> None:
         """Only store the arguments; see the class."""
         self._argv = tuple(argv)
@@ -72,6 +75,7 @@ class JsonLinesWorker:
         self._call_timeout_s = call_timeout_s
         self._max_line_bytes = max_line_bytes
         self._clock = clock
+        self._cage = cage
         self._lock = asyncio.Lock()
         self._running: _Running | None = None
         self._count = 0
@@ -117,7 +121,9 @@ class JsonLinesWorker:
 
     async def _ensure_started(self) -> "_Running":
         if self._running is None:
-            child = await start_child(self._argv, cwd=self._cwd, env=self._env, max_line_bytes=self._max_line_bytes)
+            child = await start_child(
+                self._argv, cwd=self._cwd, env=self._env, max_line_bytes=self._max_line_bytes, cage=self._cage
+            )
             self._running = _Running(child, _Lines(child.stdout, self._max_line_bytes, self._clock))
         return self._running
 

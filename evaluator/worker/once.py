@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluator.records import FailureKind
+from evaluator.sandbox import Cage
 from evaluator.worker.child import Child, start_child
 from evaluator.worker.failure import WorkerFailure
 
@@ -32,15 +33,16 @@ async def run_once(
     timeout_s: float,
     max_bytes: int = 4_000_000,
     clock: Callable[[], float] = time.perf_counter,
+    cage: Cage | None = None,
 ) -> Finished:
-    """Run a program to its end; nothing of it is left running, whatever happens.
+    """Run a program to its end, in a cage if one is given; nothing of it is left running, whatever happens.
 
     Raises:
         WorkerFailure: CRASH if it cannot be started or ends with another code than 0, HANG past `timeout_s`,
             INVALID_ANSWER if it writes more than `max_bytes`.
     """
     started_at = clock()
-    child = await start_child(argv, cwd=cwd, env=env)
+    child = await start_child(argv, cwd=cwd, env=env, cage=cage)
     feeding = asyncio.create_task(_feed(child, stdin))
     reading = asyncio.create_task(_read_all(child, max_bytes))
     try:

@@ -24,7 +24,7 @@ STUBS = Path(__file__).parent / "actions"
 """Actions of GitHub's own that need its storage, by name."""
 TIMEOUT_S = 600
 _MARK = re.compile(r"^\[[^\]]*\] *(\| ?)?")
-_USES = re.compile(r"uses: *(actions/([\w-]+)@\w+)")
+_USES = re.compile(r"uses: *actions/([\w-]+)(?:/[\w-]+)*@(\w+)")
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,9 @@ def run_act(
     words += ["--env-file", os.devnull, "--input-file", os.devnull, "--var-file", os.devnull]
     stands_for = {ACTION: action} if action else {}
     stands_for |= {
-        used: STUBS / name for used, name in _USES.findall(workflow.read_text("utf-8")) if (STUBS / name).exists()
+        f"actions/{name}@{commit}": STUBS / name
+        for name, commit in _USES.findall(workflow.read_text("utf-8"))
+        if (STUBS / name).exists()
     }
     for used, folder in stands_for.items():
         words += ["--local-repository", f"{used}={folder}"]

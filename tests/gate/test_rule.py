@@ -33,7 +33,7 @@ def _scores(change: float, noise: float, n: int = 200) -> tuple[np.ndarray, np.n
     [
         (-0.12, 0.5, "fail", "12% worse (95% interval 10.8% to 13.2%), more than the 5% allowed"),
         (-0.055, 0.5, "fail", "more than the 5% allowed"),
-        (-0.055, 3.0, "inconclusive", "but a drop of no more than 2% cannot be ruled out"),
+        (-0.055, 3.0, "inconclusive", "but it may be chance: the true drop may be 2% or less"),
         (-0.045, 0.5, "pass", "within the 5% allowed"),
         (-0.045, 3.0, "pass", "a weak pass: a drop of 8% or more cannot be ruled out"),
         (0.03, 0.5, "pass", "3% better (95% interval 1.8% to 4.2%), within the 5% allowed"),

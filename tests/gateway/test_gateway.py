@@ -274,6 +274,21 @@ def test_prices_come_from_the_list_unless_the_config_says_otherwise() -> None:
     assert Prices({}).cost("gpt-5-mini", usage, price_provider="openai") == pytest.approx(
         0.6 * 0.25 + 0.4 * 0.025 + 0.1 * 2.0
     )
+    from evaluator.gateway.prices import CacheWrites, _by_the_list
+
+    listed = Prices()
+    for model, seller in (("claude-sonnet-4-5", "anthropic"), ("gemini-2.5-pro", "google"), ("gpt-5", "openai")):
+        for given in (1, 1000, 199_999, 200_001, 1_500_000):  # some get dearer with their length
+            asked = Usage(given, 77, given // 3)
+            assert listed.cost(model, asked, price_provider=seller) == pytest.approx(
+                _by_the_list(model, asked, seller, None)
+            )
+    plain, written = (
+        listed.cost("claude-sonnet-4-5", Usage(1000), price_provider="anthropic", written=part)
+        for part in (None, CacheWrites(500, 500))
+    )
+    assert plain is not None
+    assert written == pytest.approx(plain * (0.5 * 1.25 + 0.5 * 2))
     own = Prices({"gpt-5-mini": PriceSection(input=3.0, output=4.0, cached_input=1.0)})
     assert own.cost("gpt-5-mini", usage) == pytest.approx(0.6 * 3 + 0.4 * 1 + 0.1 * 4)
     assert not Prices({}).known("nobody-sells-this")

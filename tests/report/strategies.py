@@ -80,7 +80,8 @@ rows = st.builds(
 )  # fmt: skip
 bounds = st.builds(
     BoundPart, kind=st.sampled_from(["min", "max", "max_drop", "max_increase"]), limit=st.floats(0, 10),
-    relative=st.booleans(), state=states, value=numbers, interval=intervals, reason=texts,
+    relative=st.booleans(), state=states, value=numbers, interval=intervals,
+    reason=texts | texts.map("{}; a weak pass: it is".format),
 )  # fmt: skip
 objectives = st.builds(
     ObjectivePart, name=texts, unit=units, higher_is_better=st.booleans(), base=numbers, head=numbers, change=numbers,
@@ -100,7 +101,14 @@ documents = st.builds(
         objectives=st.lists(objectives, max_size=3),
     ),
     other_metrics=st.lists(rows, max_size=2),
-    slices=st.lists(st.builds(SlicePart, tag=texts, cases=st.integers(0, 9), rows=st.lists(rows, max_size=1)), max_size=1),
+    slices=st.lists(
+        st.builds(
+            SlicePart, tag=texts, cases=st.integers(0, 9), rows=st.lists(rows, max_size=1), gated=st.booleans(),
+            state=st.sampled_from(["pass", "fail", "inconclusive"]), failed=st.lists(texts, max_size=1),
+            undecided=st.lists(texts, max_size=1),
+        ),
+        max_size=1,
+    ),
     label_tables=st.lists(
         st.builds(
             LabelTable, scorer=texts,
@@ -112,6 +120,6 @@ documents = st.builds(
     ),
     cases=st.lists(cases, max_size=3),
     policy_changes=st.lists(st.builds(PolicyChange, path=texts, what=texts, effect=texts), max_size=1),
-    notes=st.lists(texts, max_size=1),
+    notes=st.lists(texts | texts.map("base was not asked again: {}".format), max_size=2),
     rerun=texts,
 )  # fmt: skip

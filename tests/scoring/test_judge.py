@@ -78,7 +78,7 @@ def test_an_answer_cannot_end_its_block_nor_run_as_a_template() -> None:
     "malformed",
     [
         "4", "no JSON", "", "{}", "[]", judged(0), judged(6), judged(4.5), judged(True), judged("4"), judged(4, None),
-        '{"reasoning": "x", "score": NaN}', '{"reasoning": "x", "score": Infinity}', "[" * 100_000,
+        '{"reasoning": "x", "score": 1, "score": 5}', '{"reasoning": "x", "score": NaN}', '{"reasoning": "x", "score": Infinity}', "[" * 100_000,
     ],
 )  # fmt: skip
 def test_a_malformed_answer_is_asked_again_under_another_index(malformed: object) -> None:

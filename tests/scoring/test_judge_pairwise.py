@@ -95,3 +95,12 @@ def test_one_side_alone_cannot_be_scored() -> None:
     score = asyncio.run(scorer.score(Case("c", "q"), GOOD))
     assert score.failure is not None
     assert "only one" in score.failure.message
+
+
+def test_each_answer_stands_first_as_often_as_second_so_its_place_tells_nothing() -> None:
+    models = ScriptedModels(always("tie"))
+    compare(models, BAD, GOOD, repeats=3)
+    places = [
+        prompt_of(request).index("a good answer") < prompt_of(request).index("a poor") for request in models.asked
+    ]
+    assert sorted(places) == [False] * 3 + [True] * 3

@@ -3,11 +3,16 @@
 import asyncio
 import os
 import secrets
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from evaluator.sandbox import Cage
 from evaluator.worker import JsonLinesWorker, WorkerFailure, WorkerPool
+from evaluator.worker.child import start_child
 from tests.worker.worker_programs import ECHO, MakeWorker, program, running, wait_until_gone
 
 GRANDCHILD = """
@@ -103,3 +108,48 @@ async def test_a_pool_that_cannot_start_leaves_nothing_running(tmp_path: Path, e
     with pytest.raises(WorkerFailure):
         await WorkerPool(make, 2).start()
     assert running(marker) == []
+
+
+GATE = """
+import asyncio, os, sys
+from pathlib import Path
+from evaluator.sandbox import Cage
+from evaluator.worker.child import start_child
+HIDDEN = '''
+import os, time, sys
+if os.fork() == 0:
+    os.setsid()
+    os.execve(sys.executable, ["python", "-S", "-c", "import time; time.sleep(60)  # {marker}"], {{}})
+print("ready", flush=True); time.sleep(60)
+'''
+async def main():
+    here = Path.cwd()
+    child = await start_child([sys.executable, "-c", HIDDEN], cwd=here, env={{}}, cage=Cage(root=here, home=here))
+    print((await child.stdout.readline()).decode(), flush=True)
+    await asyncio.sleep(60)
+asyncio.run(main())
+"""
+
+
+def test_a_gate_that_is_killed_takes_its_caged_programs_with_it(tmp_path: Path) -> None:
+    marker = secrets.token_hex(8)
+    root = str(Path(__file__).parents[2])
+    argv = [sys.executable, "-c", GATE.format(marker=marker)]
+    with subprocess.Popen(argv, cwd=tmp_path, env={"PYTHONPATH": root}, stdout=subprocess.PIPE) as gate:
+        assert gate.stdout is not None
+        assert gate.stdout.readline() == b"ready\n"
+        assert running(marker)
+        gate.kill()
+    assert wait_until_gone(marker, 5.0) == []
+
+
+async def test_a_kill_at_the_very_start_is_quick(tmp_path: Path) -> None:
+    marker = secrets.token_hex(8)
+    cage = Cage(root=tmp_path, home=tmp_path)
+    started = time.monotonic()
+    for delay in (0.0, 0.01, 0.02, 0.03, 0.04, 0.06):
+        child = await start_child([*program("time.sleep(60)"), marker], cwd=tmp_path, env={}, cage=cage)
+        await asyncio.sleep(delay)
+        await child.stop(0)
+    assert wait_until_gone(marker) == []
+    assert time.monotonic() - started < 6

@@ -75,7 +75,15 @@ def _members(text: str) -> Mapping[str, Any]:
     bare = text.strip()
     if bare.startswith("```") and bare.endswith("```"):
         bare = bare[3:-3].removeprefix("json").strip()
-    value = json.loads(bare)
+    value = json.loads(bare, object_pairs_hook=_once)
     if not isinstance(value, dict):
         raise ValueError(f"expected a JSON object, found {type(value).__name__}")
     return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object whose members are named once: of two verdicts it would be the reader who chooses."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("a member is named twice")
+    return members

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from evaluator.config.scorers import JudgeOptions
 from evaluator.errors import ScorerError
@@ -12,6 +13,9 @@ from evaluator.scoring.files import read_text
 TEMPLATES = resource_folder("templates") / "judge"
 MAX_SCALE_STEPS = 100
 MAX_RUBRIC_CHARACTERS = 100_000
+
+CanaryPolicy = Literal["warn", "fail", "off"]
+"""What happens if a judge obeys the answers that it judges: see `canaries.py`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,7 @@ class JudgeDefaults:
     """Judgements of one answer, averaged."""
     params: Mapping[str, JsonValue] = field(default_factory=dict)
     """Further fields of the request: temperature, reasoning_effort ..."""
+    canaries: CanaryPolicy = "warn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,7 @@ class JudgeSettings:
     scale: tuple[int, int]
     repeats: int
     params: Mapping[str, JsonValue]
+    canaries: CanaryPolicy
 
 
 def judge_settings(options: JudgeOptions, defaults: JudgeDefaults, read_file: Callable[[str], str]) -> JudgeSettings:
@@ -77,6 +83,7 @@ def judge_settings(options: JudgeOptions, defaults: JudgeDefaults, read_file: Ca
         scale=(low, high),
         repeats=options.repeats or defaults.repeats,
         params=defaults.params,
+        canaries=defaults.canaries,
     )
 
 

@@ -1,0 +1,93 @@
+"""What became of one request: gathered while it is answered, priced and put into its trace at the end."""
+
+import time
+from dataclasses import dataclass
+
+from evaluator.gateway.door.answers import Reading
+from evaluator.gateway.door.arrival import Arrival
+from evaluator.gateway.door.trace import TracedRequest
+from evaluator.gateway.gateway import Gateway
+from evaluator.records import Call, Failure, Usage
+
+UNKNOWN = Reading(None)
+_FREE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
+"""They fetch or remove: nothing is generated, nothing is charged."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Filled in as the answer comes; times are the provider's alone."""
+
+    arrival: Arrival
+    status: int | None = None
+    sent_at: float | None = None
+    first_byte_s: float | None = None
+    latency_s: float | None = None
+    """To the last byte, without the time in which the app kept us from reading on."""
+    attempts: int = 1
+    answered: bool = False
+    """True if the provider accepted the request, also if the app went away before the end."""
+    cached: bool = False
+    measured_in: str = ""
+    reading: Reading = UNKNOWN
+    usage_unknown_there: bool = False
+    """True if the provider turned out not to know `stream_options`."""
+    maybe_charged: bool = False
+    """True from sending on, until the provider tells that it made no answer."""
+    charged_usd: float = 0.0
+    """What counts against the budget, known once all is over."""
+    failure: Failure | None = None
+    _priced: tuple[Reading, float | None] | None = None
+
+    def cost(self, gateway: Gateway) -> float | None:
+        """What the answer costs by its own usage; None if that is unknown."""
+        if self.reading.usage is None:
+            return None
+        if self._priced is None or self._priced[0] is not self.reading:
+            found = gateway.prices.cost(
+                self.arrival.model,
+                self.reading.usage,
+                price_provider=self.arrival.route.provider.price_provider,
+                written=self.reading.written,
+            )
+            self._priced = self.reading, found
+        return self._priced[1]
+
+    def to_charge(self, gateway: Gateway, worst_usd: float) -> float:
+        """What counts against the budget: the cost, or the worst case where the provider does not tell."""
+        if self.reading.usage is not None:
+            return self.cost(gateway) or 0.0
+        return worst_usd if self.maybe_charged else 0.0
+
+    def call(self, gateway: Gateway) -> Call | None:
+        """The metered call; None if the provider gave no answer or there was nothing to charge for."""
+        if not self.answered or (self.arrival.metered is None and self.arrival.request.method in _FREE_METHODS):
+            return None
+        return Call(
+            provider=self.arrival.route.provider.name,
+            model=self.arrival.model,
+            usage=self.reading.usage or Usage(),
+            cost_usd=self.cost(gateway),
+            latency_s=self.latency_s or 0.0,
+            cached=self.cached,
+            measured_in=self.measured_in,
+            attempts=self.attempts,
+        )
+
+    def traced(self, gateway: Gateway) -> TracedRequest:
+        """The request as its trace keeps it."""
+        arrival = self.arrival
+        until = self.sent_at if self.sent_at is not None else time.perf_counter()
+        return TracedRequest(
+            method=arrival.request.method,
+            path=arrival.rest.partition("?")[0],
+            status=self.status,
+            started_s=arrival.came - arrival.trace.began,
+            waited_s=max(0.0, until - arrival.came),
+            first_byte_s=self.first_byte_s,
+            streamed=arrival.streams,
+            call=self.call(gateway),
+            charged_usd=self.charged_usd,
+            tool_calls=self.reading.tool_calls,
+            failure=self.failure,
+        )

@@ -1,0 +1,202 @@
+"""Answers one request of an app: caps, kept answers, budget, then the provider."""
+
+import json
+from dataclasses import dataclass, field
+
+import aiohttp
+from aiohttp import web
+
+from evaluator.errors import BudgetError, ConfigError, EvalGateError
+from evaluator.gateway.cache import StoredAnswer, request_key
+from evaluator.gateway.door.answers import read_answer
+from evaluator.gateway.door.arrival import Arrival
+from evaluator.gateway.door.endpoints import Endpoint, worst_usage
+from evaluator.gateway.door.exchange import Kept, exchange
+from evaluator.gateway.door.outcome import Outcome
+from evaluator.gateway.door.refusal import BUDGET_STATUS, Refused
+from evaluator.gateway.door.relay import replayed
+from evaluator.gateway.door.routes import Route
+from evaluator.gateway.door.settings import DoorSettings
+from evaluator.gateway.door.stream import EventCutter, StreamReader
+from evaluator.gateway.gateway import Gateway, ProviderDown
+from evaluator.records import INFRASTRUCTURE_KINDS, Failure, FailureKind
+
+GIVE_UP_AFTER = 60
+"""Requests in a row that a provider fails before it counts as down: clients send each failing call some three times."""
+_WRITING = frozenset({"POST", "PUT", "PATCH"})
+
+
+@dataclass(slots=True)
+class Service:
+    """What answering requests needs, and what the run has to be told."""
+
+    gateway: Gateway
+    session: aiohttp.ClientSession
+    settings: DoorSettings
+    exhausted: BudgetError | None = None
+    broken: EvalGateError | None = None
+    _failed_in_a_row: dict[str, int] = field(default_factory=dict)
+    _without_usage: set[str] = field(default_factory=set)
+
+    def asks_usage(self, route: Route) -> bool:
+        """Whether a provider takes `stream_options`, as far as is known."""
+        return route.provider.name not in self._without_usage
+
+    async def answer(self, arrival: Arrival) -> web.StreamResponse:
+        """Answer a request, and put what became of it into its trace.
+
+        Raises:
+            Refused: There is no answer of the provider's to pass on.
+        """
+        outcome = Outcome(arrival)
+        trace = arrival.trace
+        trace.in_flight += 1
+        try:
+            return await self._capped(arrival, outcome)
+        except BudgetError as error:
+            outcome.status = BUDGET_STATUS
+            outcome.failure = Failure(FailureKind.BUDGET, error.message)
+            trace.refused = error
+            raise Refused(BUDGET_STATUS, error.message, code="budget") from None
+        except Refused as refused:
+            outcome.status = refused.status
+            raise
+        finally:
+            trace.in_flight -= 1
+            trace.requests.append(outcome.traced(self.gateway))
+
+    async def _capped(self, arrival: Arrival, outcome: Outcome) -> web.StreamResponse:
+        worst = self._worst(arrival)
+        async with arrival.trace.budget.reserve(worst) as case:
+            try:
+                if arrival.metered is None or arrival.trace.scope is None:
+                    response, _ = await self._paid(arrival, outcome, worst)
+                    return response
+                return await self._kept_or_paid(arrival, outcome, worst, arrival.trace.scope)
+            finally:
+                case.spent_usd = outcome.to_charge(self.gateway, worst)
+
+    def _worst(self, arrival: Arrival) -> float:
+        """The most that a request can cost, in US dollars; 0 where no dollars are capped.
+
+        Raises:
+            Refused: Dollars are capped and the price is not known.
+        """
+        caps = self.gateway.budget.max_usd, arrival.trace.budget.max_usd
+        capped = any(cap is not None for cap in caps)
+        if arrival.metered is None:
+            allowed = self.settings.unmetered_posts
+            if arrival.request.method in _WRITING and not (not capped if allowed is None else allowed):
+                raise Refused(
+                    403,
+                    "what this path costs is not metered, and the run's dollars are capped: not forwarded",
+                    code="not_metered",
+                )
+            return 0.0
+        if not capped:
+            return 0.0
+        usage = worst_usage(arrival.metered.endpoint, arrival.fields, arrival.body, self.settings.default_max_output)
+        price_provider = arrival.route.provider.price_provider
+        worst = self.gateway.prices.cost(arrival.model, usage, price_provider=price_provider)
+        if worst is None:
+            message = f"model '{arrival.model[:80]}' has no known price, so a budget in dollars cannot be kept"
+            hint = "add its price under `prices:`, in dollars per million tokens"
+            self.stop(ConfigError(message, hint=hint))
+            raise Refused(403, message, code="no_price")
+        return worst
+
+    async def _kept_or_paid(self, arrival: Arrival, outcome: Outcome, worst: float, scope: str) -> web.StreamResponse:
+        provider, trace = arrival.route.provider, arrival.trace
+        # A name that no path has: the store's other entries are bodies without their content type.
+        path = f"door:{arrival.rest}"
+        identity = provider.identity or provider.base_urls[0]
+        asked = request_key(scope, identity, path, arrival.body, trace.repeat)
+        number = trace.take_number(asked)
+        key = request_key(scope, identity, f"{path}#{number}", arrival.body, trace.repeat)
+        try:
+            async with self.gateway.turn(key):
+                stored = self.gateway.store.get(key)
+                if stored is not None:
+                    return _replay(stored, arrival, outcome)
+                response, kept = await self._paid(arrival, outcome, worst)
+                self._keep(key, kept, outcome)
+                return response
+        finally:
+            if not outcome.answered:
+                trace.give_back(asked, number)
+
+    async def _paid(self, arrival: Arrival, outcome: Outcome, worst: float) -> tuple[web.StreamResponse, Kept | None]:
+        provider, gateway = arrival.route.provider, self.gateway
+        outcome.measured_in = gateway.run_id
+        try:
+            async with gateway.budget.reserve(worst) as reservation:
+                try:
+                    async with gateway.server(provider) as base_url:
+                        return await exchange(
+                            self.session, base_url, arrival, outcome, most_bytes=self.settings.max_body_bytes
+                        )
+                finally:  # also where the app has gone away
+                    outcome.charged_usd = reservation.spent_usd = outcome.to_charge(gateway, worst)
+                    gateway.spent_usd += reservation.spent_usd
+                    self._watch(arrival, outcome)
+        except BudgetError as error:
+            if self.exhausted is None:
+                self.exhausted = error
+                self.settings.on_budget(error)
+            raise
+
+    def _watch(self, arrival: Arrival, outcome: Outcome) -> None:
+        """Tell the run where going on is of no use."""
+        name, failure = arrival.route.provider.name, outcome.failure
+        if outcome.usage_unknown_there:
+            self._without_usage.add(name)
+        if failure is None:
+            if outcome.answered:
+                self._failed_in_a_row[name] = 0
+            return
+        if failure.kind is FailureKind.AUTHENTICATION:
+            # 403 may be about one model or one path that the app should not have asked for.
+            if outcome.status != 403 and arrival.metered is not None:
+                self.stop(ProviderDown(f"{name}: {failure.message}", hint="check the key and the account"))
+        elif failure.kind in INFRASTRUCTURE_KINDS:
+            self._failed_in_a_row[name] = failed = self._failed_in_a_row.get(name, 0) + 1
+            if failed >= GIVE_UP_AFTER:
+                message = f"{name}: {failed} requests in a row failed; the last: {failure.message}"
+                self.stop(ProviderDown(message, hint="try again when the provider works"))
+
+    def stop(self, error: EvalGateError) -> None:
+        """Tell the run, once, that no call can succeed any more."""
+        if self.broken is None:
+            self.broken = error
+            self.settings.on_broken(error)
+
+    def _keep(self, key: bytes, kept: Kept | None, outcome: Outcome) -> None:
+        if kept is None:
+            return
+        try:
+            text = kept.body.decode()
+        except UnicodeDecodeError:
+            return
+        body = {"content_type": kept.content_type, "text": text, "first_byte_s": outcome.first_byte_s}
+        answer = StoredAnswer(body, outcome.latency_s or 0.0, outcome.measured_in, outcome.attempts)
+        self.gateway.store.put_soon(key, answer)
+
+
+def _replay(stored: StoredAnswer, arrival: Arrival, outcome: Outcome) -> web.Response:
+    """A kept answer as the app would have got it, with the original's tokens and times in the trace."""
+    body = str(stored.body["text"]).encode()
+    content_type = str(stored.body["content_type"])
+    outcome.answered = outcome.cached = True
+    outcome.status = 200
+    outcome.latency_s, outcome.measured_in, outcome.attempts = stored.latency_s, stored.measured_in, stored.attempts
+    outcome.first_byte_s = stored.body.get("first_byte_s")
+    endpoint = arrival.metered.endpoint if arrival.metered else Endpoint.CHAT
+    if content_type.startswith("text/event-stream"):
+        reader, cutter = StreamReader(endpoint), EventCutter()
+        for event in cutter.feed(body):
+            reader.feed(event)
+        outcome.reading = reader.reading()
+        body = replayed(body, hide_usage=arrival.usage_added)
+    else:
+        outcome.reading = read_answer(endpoint, json.loads(body))
+    return web.Response(body=body, headers={"Content-Type": content_type})

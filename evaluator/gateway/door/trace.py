@@ -1,0 +1,108 @@
+"""What an app asked during one case: every request with its times, and the metered calls among them."""
+
+import asyncio
+import time
+from dataclasses import asdict, dataclass, field
+
+from evaluator.errors import BudgetError
+from evaluator.gateway.budget import Budget
+from evaluator.records import INFRASTRUCTURE_KINDS, Call, Failure, JsonValue, ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class TracedRequest:
+    """One request that came through the door."""
+
+    method: str
+    path: str
+    """At the provider, without the query."""
+    status: int | None
+    """What the app was answered; None if it went away before."""
+    started_s: float
+    """When it came, in seconds since the case began."""
+    waited_s: float
+    """Seconds of our own: until there was room in the budget, and while the same answer was being asked for."""
+    first_byte_s: float | None
+    """Seconds from sending to the answer's first byte; the original's where it was cached."""
+    streamed: bool
+    call: Call | None
+    """As metered, if the provider answered; its cost is None where the path is not metered or usage was not told."""
+    charged_usd: float
+    """What was counted against the budget: the worst case where the provider did not tell."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """Tools that the model asked for in this answer."""
+    failure: Failure | None = None
+
+
+@dataclass(slots=True)
+class Trace:
+    """All that one slot asked while one case was running, or outside of any case."""
+
+    case_id: str = ""
+    """Empty for what is asked outside of any case, such as while an app starts."""
+    repeat: int = 0
+    scope: str | None = None
+    """Whose cached answers are shared; None keeps nothing."""
+    budget: Budget = field(default_factory=Budget)
+    """The case's own caps."""
+    requests: list[TracedRequest] = field(default_factory=list)
+    refused: BudgetError | None = None
+    """Why a call was not made: the case's cap or the run's."""
+    began: float = field(default_factory=time.perf_counter)
+    in_flight: int = 0
+    _asked: dict[bytes, set[int]] = field(default_factory=dict)
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The answered calls, in the order in which they ended."""
+        return tuple(request.call for request in self.requests if request.call is not None)
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """All tools that models asked for, in order."""
+        return tuple(call for request in self.requests for call in request.tool_calls)
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds that the app spent in our own queues, were its requests one after the other."""
+        return sum(request.waited_s for request in self.requests)
+
+    @property
+    def charged_usd(self) -> float:
+        """What its requests counted against the run's budget."""
+        return sum(request.charged_usd for request in self.requests)
+
+    @property
+    def failure(self) -> Failure | None:
+        """The failure outside the app that the last request ended with, if it did: it may be why the case failed."""
+        last = self.requests[-1].failure if self.requests else None
+        return last if last is not None and last.kind in INFRASTRUCTURE_KINDS else None
+
+    async def settled(self, timeout_s: float) -> bool:
+        """Wait until no request is under way any more; False if some still are after the time."""
+        until = time.perf_counter() + timeout_s
+        while self.in_flight and time.perf_counter() < until:
+            await asyncio.sleep(0.005)
+        return self.in_flight == 0
+
+    def take_number(self, key: bytes) -> int:
+        """Which time it is, from 0, that this very request is asked: asked again, it wants a fresh answer."""
+        taken = self._asked.setdefault(key, set())
+        number = next(number for number in range(len(taken) + 1) if number not in taken)
+        taken.add(number)
+        return number
+
+    def give_back(self, key: bytes, number: int) -> None:
+        """The request was not answered: who asks it again asks for the same answer."""
+        self._asked[key].discard(number)
+
+    def record(self) -> dict[str, JsonValue]:
+        """As JSON, for the run's journal."""
+        requests: list[JsonValue] = [_json(request) for request in self.requests]
+        return {"case": self.case_id, "repeat": self.repeat, "requests": requests}
+
+
+def _json(request: TracedRequest) -> JsonValue:
+    row: dict[str, JsonValue] = asdict(request)
+    row["tool_calls"] = [{"name": call.name, "arguments": call.arguments} for call in request.tool_calls]
+    return {name: value for name, value in row.items() if value not in (None, [])}

@@ -1,0 +1,22 @@
+"""Strikes known keys out of a result document: a provider may repeat the key that it was sent."""
+
+import base64
+import json
+from collections.abc import Iterable
+
+from evaluator.report.document import ResultDocument, dump
+
+STRUCK = "***"
+_SHORTEST = 8
+"""Shorter keys are no secrets, and striking them would strike words."""
+
+
+def without_keys(document: ResultDocument, keys: Iterable[str]) -> ResultDocument:
+    """The same document with every key, and its base64 form, struck out wherever it stands."""
+    text = before = dump(document)
+    for key in keys:
+        if len(key) < _SHORTEST:
+            continue
+        for form in (key, base64.b64encode(key.encode()).decode().rstrip("=")):
+            text = text.replace(json.dumps(form, ensure_ascii=False)[1:-1], STRUCK)
+    return document if text == before else ResultDocument.model_validate_json(text)

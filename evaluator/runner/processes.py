@@ -1,0 +1,277 @@
+"""Makes the process target of one side: its environment, its cage, its set-up and its meter."""
+
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from evaluator.config.loading import LoadedConfig
+from evaluator.config.targets import CommandSection, ContainerSection, HttpSection, PythonSection
+from evaluator.errors import ConfigError
+from evaluator.records import Case, Output
+from evaluator.runner import cages
+from evaluator.runner.cages import Place
+from evaluator.runner.state import home_folder
+from evaluator.sandbox import Cage
+from evaluator.setup import Ready, SetupRequest, set_up
+from evaluator.target.command import CommandTarget
+from evaluator.target.http import Exchange, HttpTarget
+from evaluator.target.interface import Target
+from evaluator.target.json_path import JsonPath, fill, read_path
+from evaluator.target.metering import Metering
+from evaluator.target.python import CHILD_SCRIPT, PythonTarget
+from evaluator.worker import child_environment
+
+INDEX_NAMES = (
+    "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_CERT", "PIP_TRUSTED_HOST", "UV_INDEX_URL",
+    "UV_EXTRA_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX", "UV_FIND_LINKS", "NPM_CONFIG_REGISTRY", "npm_config_registry",
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO",
+)  # fmt: skip
+"""Where packages come from here; handed to the set-up unless a name and password are in the value."""
+NO_DOOR = {
+    "OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": "no-key-while-checking",
+    "ANTHROPIC_BASE_URL": "http://127.0.0.1:9", "ANTHROPIC_API_KEY": "no-key-while-checking",
+    "AZURE_OPENAI_ENDPOINT": "http://127.0.0.1:9", "AZURE_OPENAI_API_KEY": "no-key-while-checking",
+}  # fmt: skip
+"""For an app that is only started, such as by `validate`: clients that want a key to be made get one that opens nothing
+(port 9 is "discard")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doorway:
+    """How a side's app reaches the gateway."""
+
+    metering: Metering
+    port: int
+
+
+class ProcessTarget(Target):
+    """A target that is made once its ref is set up.
+
+    Args:
+        place: Where its processes live.
+        make: Sets up and makes it; gives it with what people should be told.
+        metering: What it spent outside of its cases is told in the end.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        make: Callable[[], Awaitable[tuple[Target, tuple[str, ...]]]],
+        metering: Metering | None,
+    ) -> None:
+        """Only store the arguments; see the class."""
+        self.side = place.side
+        self._make = make
+        self._metering = metering
+        self._notes: tuple[str, ...] = ()
+        self._target: Target | None = None
+
+    async def start(self) -> None:
+        """Set the ref up and start the app.
+
+        Raises:
+            TargetError: Either fails.
+        """
+        self._target, self._notes = await self._make()
+        await self._target.start()
+
+    async def close(self) -> None:
+        """End all processes."""
+        if self._target is not None:
+            await self._target.close()
+
+    async def answer(self, case: Case, *, repeat: int = 0) -> Output:
+        """Ask the app."""
+        if self._target is None:
+            raise RuntimeError("the target is asked before it was started")
+        return await self._target.answer(case, repeat=repeat)
+
+    def notes(self) -> tuple[str, ...]:
+        """What the sandbox cannot hold here, and what of the cost is in no case."""
+        found = [*self._notes, *(self._target.notes() if self._target is not None else ())]
+        if self._metering is not None:
+            spent = self._metering.outside_usd()
+            if spent > 0:
+                found.append(f"{self.side}: calls outside of any case cost ${spent:.4f}, which is in no case's cost")
+            unpriced = self._metering.unpriced
+            if unpriced:
+                names = ", ".join(ascii(name)[1:-1][:80] for name in sorted(set(unpriced))[:5])
+                found.append(f"{self.side}: the cost of {len(unpriced)} calls is not known ({names})")
+        return tuple(found)
+
+
+def make_process_target(
+    place: Place,
+    loaded: LoadedConfig,
+    *,
+    environ: Mapping[str, str],
+    slots: int,
+    doorway: Doorway | None = None,
+    home: Path | None = None,
+) -> Target:
+    """Make the process target of one side; nothing is set up or started yet.
+
+    Args:
+        place: Where its processes live.
+        loaded: The config, from base.
+        environ: Our environment; the app sees an allow-list of it.
+        slots: How many cases may be asked at once.
+        doorway: Its way to the gateway; None for an app that is only started.
+        home: Where environments are kept; our own folder if None.
+
+    Raises:
+        ConfigError: A path in the config is wrong.
+    """
+    section = loaded.config.target.process
+    if section is None or isinstance(section, ContainerSection):
+        raise RuntimeError("the target is no process of ours")
+    exchange = _exchange(section, loaded) if isinstance(section, HttpSection) else None
+    place.home.mkdir(parents=True, exist_ok=True)
+    metering = None if doorway is None else doorway.metering
+
+    async def make() -> tuple[Target, tuple[str, ...]]:
+        """Set the ref up, and make the target in its cage."""
+        env = _environment(place, loaded, section, environ)
+        if doorway is None:
+            env |= NO_DOOR
+        programs = _programs(section, place, loaded, env["PATH"])
+        ports = () if doorway is None else (doorway.port,)
+        cage, notes = cages.make_cage(place, loaded.config.sandbox, programs=programs, ports=ports)
+        ready = await _set_up(place, loaded, environ, cage, home or home_folder(environ))
+        if ready is not None:
+            env |= ready.environment(env["PATH"])
+            cage = replace(cage, read=(*cage.read, ready.venv))
+            notes = (*notes, *ready.notes)
+        notes = (*notes, *cages.prepared(cage, loaded.config.sandbox.read))
+        target = _make(section, place, env, ready, exchange, cage, slots, metering)
+        return target, notes
+
+    return ProcessTarget(place, make, metering)
+
+
+def _make(
+    section: CommandSection | PythonSection | HttpSection,
+    place: Place,
+    env: Mapping[str, str],
+    ready: Ready | None,
+    exchange: Exchange | None,
+    cage: Cage,
+    slots: int,
+    metering: Metering | None,
+) -> Target:
+    if isinstance(section, HttpSection):
+        return HttpTarget(
+            place.side, section.run, cwd=place.root, env=env, exchange=exchange or Exchange(),
+            port_env=section.port_env, ready=section.ready, servers=min(section.servers, slots),
+            start_timeout_s=section.start_timeout, metering=metering, cage=cage,
+        )  # fmt: skip
+    slots = min(slots, section.workers or slots)
+    if isinstance(section, PythonSection):
+        return PythonTarget(
+            place.side, section.function, interpreter=_interpreter(section, ready), folder=section.path,
+            cwd=place.root, env=env, slots=slots, start_timeout_s=section.start_timeout,
+            case_timeout_s=section.timeout, metering=metering, cage=cage,
+        )  # fmt: skip
+    return CommandTarget(
+        place.side, section.run, cwd=place.root, env=env, mode=section.mode, slots=slots,
+        start_timeout_s=section.start_timeout, case_timeout_s=section.timeout, metering=metering, cage=cage,
+    )  # fmt: skip
+
+
+def _interpreter(section: PythonSection, ready: Ready | None) -> str:
+    return section.interpreter or (ready.python if ready is not None else sys.executable)
+
+
+def _programs(
+    section: CommandSection | PythonSection | HttpSection, place: Place, loaded: LoadedConfig, path: str
+) -> list[Path]:
+    """What the app needs from outside its checkout, as far as the config names it."""
+    setup = loaded.config.setup
+    # The environment that the set-up makes is a link to this one.
+    wanted = [] if setup is None else [setup.python or sys.executable]
+    files = []
+    if isinstance(section, PythonSection):
+        files.append(CHILD_SCRIPT)
+        wanted += [section.interpreter] if section.interpreter else [] if wanted else [sys.executable]
+    else:
+        wanted.append(section.run[0])
+    found = (cages.find_program(program, place.root, path) for program in wanted)
+    return [*(program for program in found if program is not None), *files]
+
+
+def _environment(
+    place: Place,
+    loaded: LoadedConfig,
+    section: CommandSection | PythonSection | HttpSection,
+    environ: Mapping[str, str],
+) -> dict[str, str]:
+    names = (*section.env, *loaded.config.sandbox.env)
+    # Bytecode of one side is never the other's, and none is left in the checkout.
+    extra = {"PYTHONPYCACHEPREFIX": str(place.home / ".pycache")}
+    return child_environment(environ, home=place.home, names=names, extra=extra)
+
+
+async def _set_up(
+    place: Place, loaded: LoadedConfig, environ: Mapping[str, str], cage: Cage, home: Path
+) -> Ready | None:
+    section = loaded.config.setup
+    if section is None:
+        return None
+    folder = place.scratch / f"setup-{place.side}"
+    folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    addresses = {name: environ[name] for name in INDEX_NAMES if name in environ and "@" not in environ[name]}
+    request = SetupRequest(
+        side=place.side,
+        root=place.root,
+        commands=section.run,
+        interpreter=section.python or sys.executable,
+        timeout_s=section.timeout,
+        env=child_environment(environ, home=folder, names=section.env, extra=addresses),
+        folder=folder,
+        kept=home / "venvs",
+        other_user=cage.uid is not None,
+    )
+
+    def make_cage(root: Path, own: Path) -> Cage:
+        made = cages.cage_for_setup(cage, place.checkout if root == place.root else root, own)
+        cages.prepared(made)
+        return made
+
+    return await set_up(request, make_cage)
+
+
+def _exchange(section: HttpSection, loaded: LoadedConfig) -> Exchange:
+    """How a case is asked.
+
+    Raises:
+        ConfigError: A path is none.
+    """
+
+    def path(key: str, text: str | None) -> JsonPath | None:
+        try:
+            return None if text is None else read_path(text)
+        except ValueError as error:
+            raise ConfigError(f"{loaded.where('target', 'http', key)}: target.http.{key}: {error}") from None
+
+    _check_body(section, loaded)
+    return Exchange(
+        path=section.path,
+        method=section.method,
+        headers=section.headers,
+        body=section.body,
+        answer=path("answer", section.answer),
+        contexts=path("contexts", section.contexts),
+        timeout_s=section.timeout,
+    )
+
+
+def _check_body(section: HttpSection, loaded: LoadedConfig) -> None:
+    """See that a body's paths can be read; whether they fit a case is seen with the case."""
+    anything = {"input": {}, "metadata": {}, "case": "", "repeat": 0}
+    try:
+        fill(section.body, anything)  # type: ignore[arg-type]  # dicts of nothing are JSON too
+    except ValueError as error:
+        if str(error).startswith("expected a path"):
+            raise ConfigError(f"{loaded.where('target', 'http', 'body')}: target.http.body: {error}") from None

@@ -1,0 +1,217 @@
+"""The caps hold: 500 random runs never cost more than allowed, by the provider's own log."""
+
+import asyncio
+import contextlib
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from evaluator.config.model import PriceSection
+from evaluator.errors import BudgetError, EvalGateError
+from evaluator.gateway.budget import Budget
+from evaluator.gateway.cache import AnswerStore
+from evaluator.gateway.door import DoorSettings, Slot, open_door, standard_routes
+from evaluator.gateway.door.endpoints import Endpoint, worst_usage
+from evaluator.gateway.gateway import Gateway
+from evaluator.gateway.prices import Prices
+from tests.gateway.door.scene import body, post, providers, scene
+from tests.standin.provider import StandIn, fault, stand_in
+from tests.standin.replies import Reply
+
+RUNS = 500
+RUNS_AT_ONCE = 6
+
+
+async def test_past_the_runs_cap_a_call_is_not_made_and_the_run_is_told(tmp_path: Path) -> None:
+    told: list[BudgetError] = []
+    settings = DoorSettings(on_budget=told.append)
+    async with scene(lambda body, n: "ok", tmp_path, budget=Budget(max_calls=2), settings=settings) as here:
+        with here.slot.case("c1") as trace:
+            got = [await post(here, "/v1/chat/completions", body(str(n))) for n in range(4)]
+            other = await post(here, "/anthropic/v1/messages", body("x"))
+    assert [answer.status for answer in got] == [200, 200, 402, 402]
+    assert got[2].json["error"]["code"] == "budget"
+    assert got[2].headers["x-should-retry"] == "false"
+    assert other.json["error"]["type"] == "budget"
+    assert len(here.server.log) == 2
+    assert [str(error) for error in told] == [str(here.door.exhausted)]
+    assert "2 calls is used up" in told[0].message
+    assert trace.refused is not None
+    assert trace.failure is not None
+
+
+async def test_a_cases_cap_stops_that_case_alone(tmp_path: Path) -> None:
+    told: list[EvalGateError] = []
+    settings = DoorSettings(max_usd_per_case=0.0002, on_budget=told.append, on_broken=told.append)
+    async with scene(lambda body, n: "word " * 8, tmp_path, settings=settings) as here:
+        with here.slot.case("c1") as one:
+            codes = [(await post(here, "/v1/chat/completions", body(str(n)))).status for n in range(20)]
+        with here.slot.case("c2") as two:
+            assert (await post(here, "/v1/chat/completions", body("x"))).status == 200
+    assert codes[0] == 200
+    assert codes[-1] == 402
+    assert sum(call.cost_usd or 0.0 for call in one.calls) <= 0.0002
+    assert (two.refused, here.door.exhausted, told) == (None, None, [])
+    assert "cap of a case" in str(one.refused)
+
+
+async def test_dollars_are_capped_so_the_unpriced_and_the_unmetered_are_refused(tmp_path: Path) -> None:
+    told: list[EvalGateError] = []
+    settings = DoorSettings(on_broken=told.append)
+    async with scene(lambda body, n: "ok", tmp_path, budget=Budget(max_usd=1.0), settings=settings) as here:
+        got = await post(here, "/v1/chat/completions", body(model="nobody-sells-this"))
+        assert (got.status, got.json["error"]["code"]) == (403, "no_price")
+        for path in ("/v1/echo/images", "/v1/chat/completions/", "/v1/chat//completions", "/v1/CHAT/completions"):
+            got = await post(here, path, body())
+            assert (got.status, got.json["error"]["code"]) == (403, "not_metered"), path
+        assert (await post(here, "/v1/echo/models", b"", method="GET")).status == 200
+        assert here.server.log == []
+    assert "no known price" in str(told[0])
+    allowed = DoorSettings(unmetered_posts=True)
+    async with scene(lambda body, n: "ok", tmp_path, budget=Budget(max_usd=1.0), settings=allowed) as here:
+        assert (await post(here, "/v1/echo/images", b"{}")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "fields", "most"),
+    [
+        (Endpoint.CHAT, {}, 4096), (Endpoint.CHAT, {"max_tokens": 5}, 5), (Endpoint.CHAT, {"max_tokens": "50"}, 50),
+        (Endpoint.CHAT, {"max_tokens": 5, "max_completion_tokens": 90.0, "n": 3}, 270),
+        (Endpoint.CHAT, {"max_tokens": True, "n": -4}, 4096), (Endpoint.CHAT, {"max_tokens": -1}, 1),
+        (Endpoint.CHAT, {"max_tokens": "1e400", "n": "x"}, 4096),
+        (Endpoint.RESPONSES, {"max_output_tokens": 7}, 7), (Endpoint.MESSAGES, {"max_tokens": 8}, 8),
+        (Endpoint.COMPLETIONS, {"max_tokens": 2, "prompt": ["a", "b"], "best_of": 3}, 12),
+        (Endpoint.COMPLETIONS, {"max_tokens": 2, "prompt": [1, 2, 3]}, 2), (Endpoint.EMBEDDINGS, {}, 0),
+    ],
+)  # fmt: skip
+def test_the_worst_case_is_the_requests_own_limit(endpoint: Endpoint, fields: dict[str, Any], most: int) -> None:
+    found = worst_usage(endpoint, fields, b"x" * 100, 4096)
+    assert (found.input_tokens, found.output_tokens) == (100, most)
+
+
+def test_what_a_request_only_points_to_is_reserved_too() -> None:
+    seen = worst_usage(Endpoint.CHAT, {}, b'{"type":"image_url","image_url":{"url":"https://x"}}', 1)
+    assert seen.input_tokens > 20_000
+    assert worst_usage(Endpoint.RESPONSES, {"previous_response_id": "r"}, b"{}", 1).input_tokens > 100_000
+    assert worst_usage(Endpoint.MESSAGES, {}, b'{"cache_control":1}', 1).input_tokens == 2 * 19
+
+
+@dataclass
+class Plan:
+    """One random run."""
+
+    dice: random.Random
+    price: PriceSection
+    cap: float
+    case_cap: float | None
+    slots: int
+
+    def answer(self, sent: Any, number: int) -> Any:
+        """Any answer that keeps the request's limit; some without usage, some failing, some broken off."""
+        limit = next(sent[name] for name in ("max_tokens", "max_output_tokens") if name in sent)
+        kind = self.dice.random()
+        if kind < 0.08:
+            return fault(self.dice.choice([400, 429, 500, 503]))
+        reply = Reply(
+            "word" * self.dice.randint(1, limit),
+            tells_usage=self.dice.random() > 0.15,
+            pause_s=0.002 if self.dice.random() < 0.2 else 0.0,
+            breaks_after=self.dice.randint(1, 6) if self.dice.random() < 0.1 else None,
+        )
+        return reply if kind > 0.3 else self._late(reply)
+
+    async def _late(self, reply: Reply) -> Reply:
+        await asyncio.sleep(self.dice.random() * 0.01)
+        return reply
+
+    def spent(self, server: StandIn) -> float:
+        """What the stand-in charges."""
+        return sum(row.given * self.price.input + row.made * self.price.output for row in server.log) / 1e6
+
+
+def draw(seed: int) -> Plan:
+    dice = random.Random(seed)
+    price = PriceSection(input=dice.uniform(0.1, 20), output=dice.uniform(0.1, 80))
+    call = (200 * price.input + 20 * price.output) / 1e6
+    cap = call * dice.uniform(0.3, 12)
+    return Plan(dice, price, cap, call * dice.uniform(0.5, 4) if dice.random() < 0.4 else None, dice.randint(1, 12))
+
+
+async def one_slot(plan: Plan, app: aiohttp.ClientSession, url: str, slot: Slot, cases: list[float]) -> int:
+    """Run some cases on a slot, each with some calls at once; some are given up. Gives how many were refused."""
+    refused = 0
+
+    async def call(number: int) -> int:
+        path = plan.dice.choice(["/v1/chat/completions", "/v1/responses", "/anthropic/v1/messages"])
+        limit = plan.dice.randint(1, 40)
+        sent: dict[str, Any] = {"model": "m", "stream": plan.dice.random() < 0.5}
+        text = f"{number} " + "y" * plan.dice.randint(0, 200)
+        if path == "/v1/responses":
+            sent |= {"input": text, "max_output_tokens": limit}
+        else:
+            sent |= {"messages": [{"role": "user", "content": text}], "max_tokens": limit}
+        patience = plan.dice.uniform(0.001, 0.02) if plan.dice.random() < 0.15 else 10.0
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+            timeout = aiohttp.ClientTimeout(total=patience)
+            headers = {"Authorization": f"Bearer {slot.token}"}
+            async with app.post(url + path, json=sent, headers=headers, timeout=timeout) as got:
+                await got.read()
+                return int(got.status == 402)
+        return 0
+
+    for case in range(plan.dice.randint(1, 3)):
+        with slot.case(f"c{case}", scope="s") as trace:
+            done = await asyncio.gather(*(call(n) for n in range(plan.dice.randint(1, 5))))
+            await trace.settled(2.0)
+            refused += sum(done)
+        cases.append(trace.budget.spent_usd)
+    return refused
+
+
+async def one_run(seed: int, folder: Path) -> tuple[float, float, int, list[float]]:
+    """(spent by the stand-in's log, share of the cap that we think is spent, refusals, what cases cost)."""
+    plan = draw(seed)
+    budget = Budget(max_usd=plan.cap)
+    settings = DoorSettings(max_usd_per_case=plan.case_cap)
+    cases: list[float] = []
+    async with stand_in(plan.answer) as server:
+        behind = providers(server)
+        store = AnswerStore(folder / f"{seed}.sqlite")
+        prices = Prices({"m": plan.price})
+        async with (
+            Gateway(behind, store=store, prices=prices, budget=budget, run_id="r") as gateway,
+            open_door(gateway, standard_routes(behind), settings=settings) as door,
+            aiohttp.ClientSession() as app,
+        ):
+            slots = [door.slot(f"s{n}") for n in range(plan.slots)]
+            refused = await asyncio.gather(*(one_slot(plan, app, door.url, slot, cases) for slot in slots))
+        store.close()
+    for spent in cases:
+        assert plan.case_cap is None or spent <= plan.case_cap * (1 + 1e-9), f"seed {seed}"
+    assert budget.spent_usd == pytest.approx(gateway.spent_usd), f"seed {seed}"
+    charged = plan.spent(server)
+    assert charged <= budget.spent_usd * (1 + 1e-9) + 1e-12, f"seed {seed}: the provider charges more than we think"
+    return charged / plan.cap, budget.spent_usd / plan.cap, sum(refused), cases
+
+
+async def test_500_random_runs_never_pass_their_cap(tmp_path: Path) -> None:
+    shares, ours, refusals = [], [], 0
+    places = asyncio.Semaphore(RUNS_AT_ONCE)
+
+    async def run(seed: int) -> tuple[float, float, int, list[float]]:
+        async with places:
+            return await one_run(seed, tmp_path)
+
+    for seed, (charged, counted, refused, _) in enumerate(await asyncio.gather(*map(run, range(RUNS)))):
+        assert charged <= 1 + 1e-9, f"seed {seed} passed its cap"
+        assert counted <= 1 + 1e-9, f"seed {seed} counted past its cap"
+        shares.append(charged)
+        ours.append(counted)
+        refusals += refused
+    assert max(shares) > 0.7, "the caps were never near"
+    assert refusals > RUNS, "the caps were never reached"
+    assert sum(ours) / len(ours) > 0.3

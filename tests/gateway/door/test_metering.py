@@ -1,0 +1,164 @@
+"""What the door meters is what the provider charges, to the token, in every format, whole and streamed."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evaluator.records import FailureKind
+from tests.gateway.door.scene import KEY, Scene, body, post, scene
+from tests.standin.provider import fault
+from tests.standin.replies import Reply
+
+TOOLS = (("find", '{"q": "날씨", "n": 2}'), ("save", "{}"))
+REPLY = Reply("The parcel left on Monday. 안녕하세요.", tools=TOOLS, cached=5)
+RESPONSES: dict[str, Any] = {"model": "m", "input": "hello there, how are you", "max_output_tokens": 16}
+MESSAGES = body("hello there, how are you today")
+
+
+async def ask(scene: Scene, kind: str, stream: bool) -> Any:
+    more = {"stream": True} if stream else {}
+    if kind == "chat":
+        return await post(scene, "/v1/chat/completions", {**body("hello there, my friend"), **more})
+    if kind == "responses":
+        return await post(scene, "/v1/responses", {**RESPONSES, **more})
+    if kind == "azure":
+        path = "/azure/openai/deployments/m/chat/completions?api-version=2024-10-21"
+        return await post(scene, path, {"messages": body("hello there, my friend")["messages"], **more})
+    sent = {**MESSAGES, **more}
+    return await post(scene, "/anthropic/v1/messages", sent, headers={"x-api-key": scene.slot.token})
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("kind", ["chat", "responses", "messages", "azure"])
+async def test_tokens_cost_and_tools_are_the_providers_own(tmp_path: Path, kind: str, stream: bool) -> None:
+    async with scene(lambda body, n: REPLY, tmp_path) as here:
+        with here.slot.case("c1") as trace:
+            got = await ask(here, kind, stream)
+    assert got.status == 200
+    (call,) = trace.calls
+    (charged,) = here.server.log
+    assert (call.usage.input_tokens, call.usage.output_tokens) == (charged.given, charged.made)
+    assert (call.usage.cached_input_tokens, call.model) == (5, "m")
+    assert call.cost_usd == pytest.approx(here.cost())
+    assert here.gateway.spent_usd == pytest.approx(here.cost())
+    assert [(tool.name, tool.arguments) for tool in trace.tool_calls] == [
+        ("find", {"q": "날씨", "n": 2}),
+        ("save", {}),
+    ]
+    assert trace.requests[0].streamed is stream
+    assert here.server.headers[0].get({"messages": "x-api-key", "azure": "api-key"}.get(kind, "authorization")) in (
+        KEY,
+        f"Bearer {KEY}",
+    )
+    assert here.slot.token not in str(here.server.headers)
+
+
+async def test_what_anthropic_writes_to_its_cache_costs_more(tmp_path: Path) -> None:
+    for stream in (False, True):
+        async with scene(lambda body, n: Reply("ok, done", written=4), tmp_path / str(stream)) as here:
+            with here.slot.case("c1") as trace:
+                await ask(here, "messages", stream)
+        assert trace.calls[0].usage.input_tokens == here.server.log[0].given
+        assert trace.calls[0].cost_usd == pytest.approx(here.cost())
+
+
+async def test_usage_of_a_stream_is_asked_for_and_hidden_again(tmp_path: Path) -> None:
+    async with scene(lambda body, n: REPLY, tmp_path) as here:
+        with here.slot.case("c1", scope=None):
+            plain = await post(here, "/v1/chat/completions", body(stream=True))
+            asked = await post(here, "/v1/chat/completions", body(stream=True, stream_options={"include_usage": True}))
+            refused = await post(
+                here, "/v1/chat/completions", body(stream=True, stream_options={"include_usage": False})
+            )
+    assert [request["stream_options"] for request in here.server.requests] == [{"include_usage": True}] * 3
+    for got in (plain, refused):
+        assert b"usage" not in got.content
+        assert got.content.endswith(b"data: [DONE]\n\n")
+    assert asked.events[-2]["usage"]["completion_tokens"] == REPLY.tokens
+    assert [{k: v for k, v in event.items() if k != "usage"} for event in asked.events[:-2]] == plain.events[:-1]
+
+
+async def test_a_provider_that_knows_no_stream_options_is_asked_without(tmp_path: Path) -> None:
+    def picky(sent: Any, number: int) -> Any:
+        return fault(400, "unknown field stream_options") if "stream_options" in sent else Reply("hello again")
+
+    async with scene(picky, tmp_path) as here:
+        with here.slot.case("c1") as trace:
+            first = await post(here, "/v1/chat/completions", body(stream=True))
+            second = await post(here, "/v1/chat/completions", body("b", stream=True))
+    assert (first.status, second.status, len(here.server.requests)) == (200, 200, 3)
+    assert [call.cost_usd for call in trace.calls] == [None, None]  # unknown, not free
+
+
+async def test_embeddings_are_metered(tmp_path: Path) -> None:
+    async with scene(lambda body, n: "", tmp_path) as here:
+        with here.slot.case("c1") as trace:
+            got = await post(here, "/v1/embeddings", {"model": "m", "input": ["abc", "de"]})
+    assert len(got.json["data"]) == 2
+    assert trace.calls[0].usage.input_tokens == here.server.log[0].given == 5
+    assert trace.calls[0].cost_usd == pytest.approx(here.cost())
+
+
+async def test_calls_belong_to_the_case_that_runs_and_to_nobody_else(tmp_path: Path) -> None:
+    async with scene(lambda body, n: "ok", tmp_path) as here:
+        other = here.door.slot("base-0")
+        await post(here, "/v1/chat/completions", body("start-up"))
+        with here.slot.case("c1") as one, other.case("c2") as two:
+            await post(here, "/v1/chat/completions", body("a"))
+            await post(here, "/v1/chat/completions", body("b"))
+            await post(here, "/v1/chat/completions", body("c"), token=other.token)
+            with pytest.raises(RuntimeError, match="runs a case already"), here.slot.case("c3"):
+                pass
+        await post(here, "/v1/chat/completions", body("afterwards"))
+    assert (len(one.calls), len(two.calls), len(here.door.outside)) == (2, 1, 2)
+    assert here.gateway.spent_usd == pytest.approx(here.cost())
+    assert here.gateway.calls == 5
+
+
+async def test_times_are_the_providers(tmp_path: Path) -> None:
+    async with scene(lambda body, n: Reply("word " * 8, pause_s=0.02), tmp_path) as here:
+        with here.slot.case("c1") as trace:
+            await post(here, "/v1/chat/completions", body(stream=True))
+    (request,) = trace.requests
+    assert request.first_byte_s is not None
+    assert request.call is not None
+    assert 0.02 <= request.first_byte_s < 0.1
+    assert 0.02 * 12 <= request.call.latency_s < 1.0
+    assert request.waited_s < 0.05
+    record = trace.record()
+    assert record["case"] == "c1"
+    assert "first_byte_s" in str(record)
+
+
+async def test_a_failing_provider_is_told_to_app_and_run(tmp_path: Path) -> None:
+    async with scene(lambda body, n: fault(500, f"boom {KEY}") if n == 0 else "ok", tmp_path) as here:
+        with here.slot.case("c1") as trace:
+            got = await post(here, "/v1/chat/completions", body())
+            assert trace.failure is not None
+            assert trace.failure.kind is FailureKind.SERVER
+            assert (got.status, trace.calls) == (500, ())
+            assert KEY.encode() not in got.content
+            assert b"boom ****" in got.content
+            await post(here, "/v1/chat/completions", body())
+            assert trace.failure is None
+    assert len(here.server.requests) == 2, "the app's client retries, the door does not"
+
+
+async def test_a_refused_key_is_told_to_the_run(tmp_path: Path) -> None:
+    async with scene(lambda body, n: fault(401, f"Incorrect API key provided: {KEY}"), tmp_path) as here:
+        with here.slot.case("c1"):
+            got = await post(here, "/v1/chat/completions", body())
+        assert got.status == 401
+        assert KEY not in str(got.json)
+        assert "check the key" in str(here.door.broken)
+        assert KEY not in str(here.door.broken)
+
+
+async def test_an_unknown_path_is_forwarded_and_its_cost_is_unknown(tmp_path: Path) -> None:
+    async with scene(lambda body, n: "", tmp_path) as here:
+        with here.slot.case("c1") as trace:
+            await post(here, "/v1/echo/images", {"a": 1})
+            await post(here, "/v1/echo/models", b"", method="GET")
+    assert [(call.cost_usd, call.usage.input_tokens) for call in trace.calls] == [(None, 0)]
+    assert len(trace.requests) == 2

@@ -1,0 +1,129 @@
+"""What was metered wins over what an app tells; a case's time is its own, and a failure outside it is no fault of it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from evaluator.errors import BudgetError, ConfigError
+from evaluator.records import Call, Case, Failure, FailureKind, Output, ToolCall, Usage
+from evaluator.target import CommandTarget
+from evaluator.target.metering import Metering, Request, metered, queued_s
+
+
+@dataclass
+class Asked:
+    """A request."""
+
+    started_s: float
+    waited_s: float
+
+
+@dataclass
+class Scripted:
+    """A trace."""
+
+    calls: tuple[Call, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    requests: Sequence[Request] = ()
+    failure: Failure | None = None
+    refused: BudgetError | None = None
+    charged_usd: float = 0.0
+
+    async def settled(self, timeout_s: float) -> bool:
+        return True
+
+
+@dataclass
+class Slot:
+    """A slot whose cases all have the same trace."""
+
+    name: str
+    trace: Scripted
+    outside: Scripted = field(default_factory=Scripted)
+    cases: list[tuple[str, int, str | None]] = field(default_factory=list)
+
+    def environment(self) -> Mapping[str, str]:
+        return {"TOKEN": f"token-{self.name}"}
+
+    @contextmanager
+    def case(self, case_id: str, repeat: int, scope: str | None) -> Iterator[Scripted]:
+        self.cases.append((case_id, repeat, scope))
+        yield self.trace
+
+
+def call(cost: float | None = 0.5, *, cached: bool = False) -> Call:
+    return Call("openai", "m", Usage(10, 2), cost, 0.2, cached=cached, measured_in="r")
+
+
+TOLD = Output(text="x", latency_s=3.0, usage=Usage(1, 1), cost_usd=9.0)
+
+
+def test_metered_calls_win_over_what_the_app_tells() -> None:
+    output = metered(TOLD, Scripted((call(), call(0.25)), (ToolCall("find"),)))
+    assert (output.usage, output.cost_usd, output.latency_s) == (Usage(20, 4), 0.75, 3.0)
+    assert output.calls == (call(), call(0.25))
+    assert output.tool_calls == (ToolCall("find"),)
+    assert metered(TOLD, Scripted()) == TOLD
+
+
+def test_one_unknown_cost_makes_the_cost_unknown_and_one_cached_answer_the_latency() -> None:
+    assert metered(TOLD, Scripted((call(), call(None)))).cost_usd is None
+    assert metered(TOLD, Scripted((call(), call(cached=True)))).latency_s is None
+
+
+def test_what_requests_waited_for_us_is_not_the_apps_time() -> None:
+    assert queued_s([Asked(1.0, 0.5), Asked(0.0, 0.25), Asked(1.25, 0.5), Asked(5.0, 0.0)]) == pytest.approx(1.0)
+    assert metered(TOLD, Scripted((call(),), requests=[Asked(0.5, 2.0)])).latency_s == pytest.approx(1.0)
+
+
+def test_a_failure_outside_the_app_is_the_reason_of_its_own() -> None:
+    crashed = Output(failure=Failure(FailureKind.CRASH, "exited"))
+    outage = Failure(FailureKind.RATE_LIMIT, "slow down")
+    output = metered(crashed, Scripted((call(),), failure=outage))
+    assert output.failure == Failure(FailureKind.RATE_LIMIT, "slow down; then the app: exited")
+    assert output.calls == (call(),)
+    assert metered(TOLD, Scripted((call(),), failure=outage)).failure is None
+    capped = Scripted(failure=Failure(FailureKind.BUDGET, "cap"), refused=BudgetError("the cap of a case is used up"))
+    output = metered(crashed, capped)
+    assert output.failure == Failure(FailureKind.CRASH, "the cap of a case is used up; then the app: exited")
+
+
+async def test_each_process_has_a_token_of_its_own_and_its_cases_are_told_to_it(tmp_path: Path) -> None:
+    slots: list[Slot] = []
+
+    def slot(name: str) -> Slot:
+        slots.append(Slot(name, Scripted((call(),), charged_usd=1.0), Scripted(charged_usd=0.5)))
+        return slots[-1]
+
+    metering = Metering(slot, scope="s")
+    (tmp_path / "app.sh").write_text('read -r line; printf \'{"output": "%s"}\' "$TOKEN"')
+    target = CommandTarget(
+        "head", ["sh", "app.sh"], cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, mode="per_case", slots=2,
+        start_timeout_s=9, case_timeout_s=9, metering=metering,
+    )  # fmt: skip
+    await target.start()
+    outputs = [await target.answer(Case(f"c{number}", "q"), repeat=number) for number in range(2)]
+    await target.close()
+    assert [slot.name for slot in slots] == ["head-0", "head-1"]
+    assert {output.text for output in outputs} <= {"token-head-0", "token-head-1"}
+    assert sorted(row for slot in slots for row in slot.cases) == [("c0", 0, "s"), ("c1", 1, "s")]
+    assert all(output.cost_usd == 0.5 for output in outputs)
+    assert metering.outside_usd() == 1.0
+
+
+async def test_calls_that_cannot_be_accounted_for_stop_the_run(tmp_path: Path) -> None:
+    def check(calls: Sequence[Call]) -> None:
+        if any(made.cost_usd is None for made in calls):
+            raise ConfigError("no price")
+
+    metering = Metering(lambda name: Slot(name, Scripted((call(None),))), check=check)
+    target = CommandTarget(
+        "head", ["echo", "x"], cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, mode="per_case", slots=1,
+        start_timeout_s=9, case_timeout_s=9, metering=metering,
+    )  # fmt: skip
+    with pytest.raises(ConfigError, match="no price"):
+        await target.answer(Case("c", "q"))
+    assert metering.unpriced == ["m"]
