@@ -26,6 +26,7 @@ PLACES: list[tuple[str, ...]] = [
     ("target", "command"),
     ("target", "python"),
     ("target", "http"),
+    ("target", "container"),
     ("setup",),
     ("sandbox",),
     ("judge",),
