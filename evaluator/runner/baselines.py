@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ import numpy.typing as npt
 from evaluator.errors import InfrastructureError
 from evaluator.records import Output, Score
 from evaluator.runner.codec import output_from_json, output_to_json, score_from_json, score_to_json
-from evaluator.runner.journal import Journal
+from evaluator.runner.journal import TRIALS, Journal
 from evaluator.runner.table import Table
 
 _KEPT = 20
@@ -179,8 +180,10 @@ def _read_values(path: Path, case_ids: Sequence[str], oldest: float) -> Mapping[
 
 
 def _measured_here(journal: Journal, run_id: str) -> bool:
-    """Whether all of it was asked in this run: by the app, and by the judges."""
-    return all(call.measured_in == run_id for call in journal.calls())
+    """Whether all of it was asked in this run: by the app, and by the judges of its answers."""
+    outputs = (call for *_, output in journal.all_outputs() for call in output.calls)
+    scores = (call for case_id, *_, score in journal.all_scores() if case_id != TRIALS for call in score.calls)
+    return all(call.measured_in == run_id for call in chain(outputs, scores))
 
 
 def _write_values(path: Path, table: Table, now: float) -> None:

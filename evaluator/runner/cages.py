@@ -3,16 +3,28 @@
 import os
 import shutil
 import stat
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evaluator.config.targets import SandboxSection
 from evaluator.records import Side
+from evaluator.runner.stopping import blocking
 from evaluator.sandbox import Cage, Limits, not_held, prepare
 
-UIDS: Mapping[Side, int] = {"base": 61_001, "head": 61_002}
-"""Users of nobody else's, one a side, so that neither can see the other's processes and files."""
+_FIRST_UID, _RUNS = 61_000, 2_000
+"""Users of nobody else's: from 61,000 up, two a run."""
+_PLACES: Mapping[Side, int] = {"base": 0, "head": 1}
+
+
+def uid_of(side: Side, scratch: Path) -> int:
+    """The user of one side of one run, so that neither can see the other's processes and files.
+
+    Drawn from the run's own folder, so that the anchor's run beside it, and other runs on the machine, hardly ever
+    have the same.
+    """
+    return _FIRST_UID + 2 * (zlib.crc32(str(scratch).encode()) % _RUNS) + _PLACES[side]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +72,7 @@ def make_cage(
     if os.geteuid() == 0 and place.root.resolve().is_relative_to(place.scratch.resolve()):
         closed = next((path for path in programs if not reachable(path)), None)
         if closed is None:
-            uid = UIDS[place.side]
+            uid = uid_of(place.side, place.scratch)
         else:
             notes.append(f"the app runs as our own user: no other can reach {closed}, which it needs")
     cage = Cage(
@@ -98,8 +110,9 @@ def prepared(cage: Cage, read: Sequence[str] = ()) -> tuple[str, ...]:
     Raises:
         SandboxError: It cannot be entered at all.
     """
-    prepare(cage)
-    notes = not_held(cage)
+    with blocking():  # a walk over the whole checkout, and a trial of the cage
+        prepare(cage)
+        notes = not_held(cage)
     return tuple(note for note in notes if " cannot get to " not in note or any(f" {path}:" in note for path in read))
 
 

@@ -15,6 +15,8 @@ from evaluator.errors import InfrastructureError
 from evaluator.records import INFRASTRUCTURE_KINDS, Call, Failure, Output, Score, Side
 from evaluator.runner.codec import output_from_json, output_to_json, score_from_json, score_to_json
 
+TRIALS = "\x00canaries"
+"""Under which case the trials of judges stand: no row of a golden set can have this id."""
 _VERSION = "1"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

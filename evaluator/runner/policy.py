@@ -7,6 +7,7 @@ from pathlib import Path
 
 from evaluator.config.loading import CONFIG_NAMES, LoadedConfig, find_config, parse_config
 from evaluator.config.model import Config
+from evaluator.config.targets import SandboxSection
 from evaluator.dataset.load import load_cases
 from evaluator.errors import ConfigError, DatasetError, EvalGateError
 from evaluator.records import Case, Side
@@ -98,16 +99,27 @@ def load_policy(base: Path, head: Path, *, name: str | None = None, left: Path |
 
 
 def refuse_keys_of_head(policy: Policy, environ: Mapping[str, str]) -> None:
-    """In CI a config that nobody has merged yet must not choose where a key is sent.
+    """In CI a config that nobody has merged yet must not choose where a key is sent, or what its own app may reach.
 
     Raises:
-        ConfigError: Head's config describes a provider with a key, and there are keys to protect.
+        ConfigError: Head's config describes a provider with a key, or opens the cage, and there are keys to protect.
     """
-    keyed = [name for name, section in policy.loaded.config.providers.items() if section.api_key_env]
-    if keyed and environ.get("CI"):
+    if not environ.get("CI"):
+        return
+    loaded, config = policy.loaded, policy.loaded.config
+    keyed = [name for name, section in config.providers.items() if section.api_key_env]
+    if keyed:
         raise ConfigError(
-            f"{policy.loaded.where('providers', keyed[0])}: base has no config, and head's names a provider with a key",
+            f"{loaded.where('providers', keyed[0])}: base has no config, and head's names a provider with a key",
             hint="merge the config first: in CI no key is sent where only the change itself says",
+        )
+    process, setup, sandbox = config.target.process, config.setup, config.sandbox
+    names = (*(process.env if process is not None else ()), *(setup.env if setup is not None else ()), *sandbox.env)
+    if names or sandbox.network == "allow" or sandbox.read or sandbox.shared:
+        where = loaded.where("sandbox" if sandbox != SandboxSection() else "setup" if setup and setup.env else "target")
+        raise ConfigError(
+            f"{where}: base has no config, and head's opens the cage of its own app",
+            hint="merge the config first: in CI what an app may reach is not for the change itself to say",
         )
 
 

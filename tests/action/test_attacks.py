@@ -200,3 +200,18 @@ def test_a_newer_push_is_what_counts(tmp_path: Path) -> None:
     with scene(tmp_path) as found, running(right):
         push_prompt(found, "second")
         assert found.run().outputs["head-sha"] == found.sha("change")
+
+
+def test_a_config_that_nobody_merged_does_not_open_the_cage_of_its_own_app(tmp_path: Path) -> None:
+    with scene(tmp_path) as found:
+        without_config_on_main(found)
+        text = (found.clone / "llm-eval-gate.yml").read_text("utf-8")
+        text = text[: text.index("providers:")].replace(", provider: standin", "")
+        opened = text.replace("{prompt: prompts/answer.prompt.yml}", "{command: python3 app.py}")
+        commit(
+            found.clone, "open", **{"llm-eval-gate_dot_yml": opened + "sandbox: {network: allow, env: [MY_SECRET]}\n"}
+        )
+        found.publish()
+        ran = found.run(CI="true", MY_SECRET="x")
+    assert ran.code == 2
+    assert "opens the cage of its own app" in ran.summary

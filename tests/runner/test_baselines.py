@@ -8,7 +8,7 @@ import pytest
 from evaluator.errors import InfrastructureError
 from evaluator.records import Call, Output, Score, Usage
 from evaluator.runner.baselines import Baselines, content_key, read_answers
-from evaluator.runner.journal import Journal
+from evaluator.runner.journal import TRIALS, Journal
 from evaluator.runner.table import Table
 
 IDS = ("가", "b", "c")
@@ -121,3 +121,12 @@ def test_a_folder_that_cannot_be_written_is_an_error_that_says_what_to_do(tmp_pa
     (tmp_path / "kept").write_text("a file where the folder should be")
     with pytest.raises(InfrastructureError, match="LLM_EVAL_GATE_HOME"):
         kept(tmp_path, "run-1", 0.0)
+
+
+def test_the_trials_of_a_judge_may_be_an_earlier_runs(tmp_path: Path) -> None:
+    values = np.zeros((1, 1))
+    table = Table(("a",), {"head": {"f1": values, "error_rate": values}}, None, {"head": 0}, 0)
+    with Journal(tmp_path / "run.sqlite", identity="x") as journal:
+        call = Call("openai", "j", Usage(1, 1), 0.1, 0.5, cached=True, measured_in="another")
+        journal.put_score(TRIALS, "head", 0, Score("canaries", calls=(call,)))
+        assert Baselines(tmp_path / "kept").keep("key", "run-1", table, journal) == ""
