@@ -68,14 +68,24 @@ class ProcessTarget(Target):
         self._notes: tuple[str, ...] = ()
         self._target: Target | None = None
 
+    async def set_up(self) -> None:
+        """Set the ref up.
+
+        Raises:
+            TargetError: It fails.
+        """
+        self._target, self._notes = await self._make()
+
     async def start(self) -> None:
-        """Set the ref up and start the app.
+        """Start the app, and set the ref up if nobody has.
 
         Raises:
             TargetError: Either fails.
         """
-        self._target, self._notes = await self._make()
-        await self._target.start()
+        if self._target is None:
+            await self.set_up()
+        if self._target is not None:
+            await self._target.start()
 
     async def close(self) -> None:
         """End all processes."""

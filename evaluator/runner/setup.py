@@ -139,6 +139,9 @@ async def prepared(request: RunRequest) -> AsyncIterator[Prepared]:
         parts: list[Scorer | Target] = [*scorers, *targets.values()]
         for part in parts:
             stack.push_async_callback(part.close)
+        for target in targets.values():
+            await target.set_up()
+        for part in parts:
             await part.start()
         yield Prepared(gateway, targets, scorers, metrics, objectives, workers, tuple(warnings))
 

@@ -10,6 +10,7 @@ from evaluator.sandbox import Cage
 from evaluator.worker import WorkerFailure, printable
 from evaluator.worker.child import Child, start_child
 
+_LAST_WORDS_S = 0.5
 HINTS: Mapping[Side, str] = {
     "head": "the change breaks the app's set-up; run the command by hand in a fresh checkout",
     "base": "the app cannot be set up as it was before the change either; mend `setup:` or what it installs first",
@@ -35,6 +36,7 @@ async def run_command(
         async with asyncio.timeout(timeout_s):
             code = await asyncio.shield(child.exit_code)
         if code != 0:
+            await asyncio.wait([reading], timeout=_LAST_WORDS_S)  # they may still be in the pipe
             raise TargetError(f"{named}: {_of_both(await child.describe_exit())}", hint=HINTS[side])
     except TimeoutError:
         text = f"{named} did not end within {timeout_s:g} s{_of_both(child.last_words())}"

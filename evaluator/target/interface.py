@@ -14,6 +14,13 @@ class Target(ABC):
 
     side: Side
 
+    async def set_up(self) -> None:
+        """Run the ref's set-up. All sides are set up before anything of any side runs.
+
+        A set-up has the network: it must find no app of the other side to talk to.
+        """
+        return
+
     async def start(self) -> None:
         """Get ready: render templates once, start workers. Its time never counts as a case's latency."""
         return

@@ -82,7 +82,12 @@ MISTAKES: list[tuple[str, str, int, tuple[str, ...]]] = [
     ("latency_p95: {max: 2s}", "latency_p95: {max: $2}", 16, ("a time such as 800ms", "$2")),
     ("latency_p95: {max: 2s}", "latency_p95: {max: .inf}", 16, ("finite",)),
     ("  max_usd: 5", "  max_usd: -5", 18, ("budget.max_usd", "$0.01", "-5")),
-    ("  max_usd: 5", "  max_dollars: 5", 18, ("'max_dollars'", "expected one of: max_calls, max_calls_per_case, max_usd")),
+    (
+        "  max_usd: 5",
+        "  max_dollars: 5",
+        18,
+        ("'max_dollars'", "expected one of: max_calls, max_calls_per_case, max_usd"),
+    ),
     ("budget:", "on_inconclusive: wran\nbudget:", 17, ("'wran'", "did you mean 'warn'")),
     ("budget:", "max_repeats: 1.5\nbudget:", 17, ("max_repeats", "1.5")),
     ("budget:", "judge: {model: x}\nbudget:", 17, ("'judge' is there twice", "first on line 6")),
