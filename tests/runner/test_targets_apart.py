@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -58,7 +59,7 @@ def test_an_app_sees_an_environment_of_its_own(tmp_path: Path) -> None:
     said = look(
         tmp_path, "return dict(os.environ)", text=text, ALLOWED="yes", GITHUB_TOKEN="ghs-secret", PYTHONPATH="/x"
     )
-    base, head = said_by(said, "base")[0], said_by(said, "head")[0]
+    base, head = (cast("list[Any]", said_by(said, side)[0]) for side in ("base", "head"))
     assert isinstance(base, dict) and isinstance(head, dict)
     for seen in (base, head):
         assert seen["ALLOWED"] == "yes"
@@ -89,7 +90,7 @@ def test_each_side_has_a_user_of_its_own_and_the_others_folder_is_closed(tmp_pat
         "  return [os.getuid(), os.getgid(), os.getgroups(), found]"
     )
     said = look(tmp_path, body)
-    base, head = said_by(said, "base")[0], said_by(said, "head")[0]
+    base, head = (cast("list[Any]", said_by(said, side)[0]) for side in ("base", "head"))
     assert base[2:] == head[2:] == [[], ["PermissionError", "PermissionError"]]
     assert base[0] == base[1] >= 61_000
     assert head[0] == head[1] == base[0] + 1
