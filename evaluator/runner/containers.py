@@ -66,6 +66,7 @@ def make_container_target(
         notes = ("target.container.image: base and head run the same image, so that only `build` can show a change",)
 
     async def make() -> tuple[Target, tuple[str, ...]]:
+        """Make the target, with what people should be told of it."""
         return target, notes
 
     return ProcessTarget(place, make, None if doorway is None else doorway.metering)
