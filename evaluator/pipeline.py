@@ -4,6 +4,7 @@ sources -> config and golden set (from base) -> targets and scorers, through the
         -> verdict -> result document
 """
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,6 +33,8 @@ from evaluator.runner.schedule import run
 from evaluator.runner.slices import gating_tags, with_gated_slices
 from evaluator.runner.table import Table, cluster_numbers, read_table
 from evaluator.runner.work import AllOnce
+
+_SOUNDS_SECRET = re.compile(r"key|token|secret|passw|credential", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ async def gate(job: Job) -> Outcome:
         document = build_document(
             facts, opened.policy, opened.golden, opened.ready, opened.journal, decided.table, decided.verdict
         )
-        document = without_keys(document, _keys(opened))
+        document = without_keys(document, opened.ready.gateway.keys | _handed_on(opened))
         if decided.verdict.state != "error":  # a run without a verdict goes on when it is asked for again
             opened.journal.set_meta("finished", now)
         on_inconclusive = opened.policy.loaded.config.on_inconclusive
@@ -98,11 +101,12 @@ async def gate(job: Job) -> Outcome:
     return Outcome(document, decided.verdict, decided.table, metrics, code, opened.folder)
 
 
-def _keys(opened: OpenRun) -> set[str]:
-    """The keys that this run may have sent to a provider."""
+def _handed_on(opened: OpenRun) -> set[str]:
+    """What the app was given by name, and may print, if it sounds like a secret."""
     config, environ = opened.policy.loaded.config, opened.job.environ
-    names = {section.api_key_env for section in config.providers.values() if section.api_key_env} | {"OPENAI_API_KEY"}
-    return {value for name in names if (value := environ.get(name, "").strip())}
+    process = config.target.process
+    names = (*process.env, *config.sandbox.env) if process is not None else ()
+    return {environ[name] for name in names if _SOUNDS_SECRET.search(name) and environ.get(name, "").strip()}
 
 
 def exit_code(verdict: Verdict, on_inconclusive: str) -> int:

@@ -212,6 +212,9 @@ class SandboxSection(Section):
         default=(), description="Further absolute paths that the app may read."
     )
     env: tuple[VariableName, ...] = Field(default=(), description="Names of environment variables to hand on.")
+    unmetered: bool = Field(
+        default=False, description="Forward paths that are not metered (files, images ...), with the real key."
+    )
     memory: Size | None = Field(default=None, description="Most memory of a process.")
     processes: int | None = Field(default=None, ge=1, le=100_000, description="Most processes and threads of a ref.")
     shared: bool = Field(

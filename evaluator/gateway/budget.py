@@ -1,7 +1,7 @@
 """The spending cap: money is reserved before a call and settled after it, so that the cap holds at any concurrency."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -32,6 +32,8 @@ class Budget:
     name: str = "the budget"
     """How messages call it."""
     hint: str = BUDGET_HINT
+    on_settled: Callable[[float, int], None] | None = None
+    """Told dollars and calls so far after each settlement, so that they can be stored; must not raise."""
     _reserved_usd: float = 0.0
     _in_flight: int = 0
     _waiting: list[asyncio.Future[None]] = field(default_factory=list)
@@ -46,7 +48,7 @@ class Budget:
             BudgetError: The call could pass a cap even after all calls in flight have settled.
         """
         while not self._fits(worst_usd):
-            if self._in_flight == 0:
+            if self._in_flight == 0 or self._never_fits(worst_usd):
                 raise BudgetError(self._why(worst_usd), hint=self.hint)
             await self._next_settlement()
         reservation = Reservation(worst_usd)
@@ -64,11 +66,17 @@ class Budget:
             for future in waiting:
                 if not future.done():
                     future.set_result(None)
+            if self.on_settled is not None:
+                self.on_settled(self.spent_usd, self.calls)
 
     async def _next_settlement(self) -> None:
         future = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
         await future
+
+    def _never_fits(self, worst_usd: float) -> bool:
+        """Whether no settlement can make room: who asks for what cannot be must not be let wait."""
+        return self.max_usd is not None and self.spent_usd + worst_usd > self.max_usd
 
     def _fits(self, worst_usd: float) -> bool:
         money = self.max_usd is None or self.spent_usd + self._reserved_usd + worst_usd <= self.max_usd

@@ -97,6 +97,11 @@ class Gateway:
         return self.budget.spent_usd
 
     @property
+    def keys(self) -> frozenset[str]:
+        """The providers' real keys that may be sent, so that reports can be searched for them."""
+        return frozenset(provider.api_key for provider in self._providers.values() if provider.api_key)
+
+    @property
     def calls(self) -> int:
         """Calls sent by this process."""
         return self.budget.calls - self._calls_before

@@ -14,6 +14,7 @@ from evaluator.gateway.gateway import Gateway
 from evaluator.records import Case, Side
 from evaluator.runner.baselines import Baselines, content_key
 from evaluator.runner.journal import Journal
+from evaluator.runner.ledger import Ledger
 from evaluator.runner.policy import (
     Change,
     GoldenSet,
@@ -157,15 +158,16 @@ async def open_run(job: Job, *, spent_usd: float = 0.0, calls_made: int = 0) -> 
         journal, run_id = folder.open_journal(fresh=job.fresh)
         stack.enter_context(journal)
         journal.forget_outages()
-        paid = [call for call in journal.calls() if not call.cached]
+        ledger = Ledger(journal, before=(spent_usd, calls_made))
         request = RunRequest(
             loaded=policy.loaded,
             policy_root=policy.root,
             roots=_roots(job, sources),
             cases=[case for case in golden.cases if case.id in golden.gated],
             run_id=run_id,
-            spent_usd=spent_usd + sum(call.cost_usd or 0.0 for call in paid),
-            calls_made=calls_made + len(paid),
+            spent_usd=spent_usd + ledger.spent_usd,
+            calls_made=calls_made + ledger.calls,
+            on_settled=ledger.keep,
             cache_scope=_scope(job, policy, key, journal),
             environ=job.environ,
             home=job.home,

@@ -1,7 +1,7 @@
 """Sets up what a run needs from its config: gateway, targets, scorers, metrics and objectives."""
 
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +43,8 @@ class RunRequest:
     spent_usd: float
     """What this run has spent in earlier processes, and its calls: the budget goes on from there."""
     calls_made: int
+    on_settled: Callable[[float, int], None] | None
+    """Told dollars and calls so far after each settlement."""
     cache_scope: str
     """Runs of one scope share cached answers; a scope of its own shares none."""
     environ: Mapping[str, str]
@@ -109,6 +111,7 @@ async def prepared(request: RunRequest) -> AsyncIterator[Prepared]:
                     config.budget.max_calls,
                     spent_usd=request.spent_usd,
                     calls=request.calls_made,
+                    on_settled=request.on_settled,
                 ),
                 run_id=request.run_id,
             )
@@ -126,7 +129,9 @@ async def prepared(request: RunRequest) -> AsyncIterator[Prepared]:
             hide_our_memory()
             routes = standard_routes(app, main=config.target.provider)
             settings = DoorSettings(
-                max_usd_per_case=config.budget.max_usd_per_case, max_calls_per_case=config.budget.max_calls_per_case
+                max_usd_per_case=config.budget.max_usd_per_case,
+                max_calls_per_case=config.budget.max_calls_per_case,
+                only_models=not config.sandbox.unmetered,
             )
             door = await stack.enter_async_context(open_door(gateway, routes, settings=settings))
         targets: dict[Side, Target] = {}
@@ -134,7 +139,7 @@ async def prepared(request: RunRequest) -> AsyncIterator[Prepared]:
             targets[side] = make_target(
                 side, root, request.loaded, gateway.caller(request.cache_scope),
                 environ=request.environ, scratch=request.scratch, slots=workers,
-                doorway=None if door is None else _doorway(door, request, prices), home=request.home,
+                doorway=None if door is None else _doorway(door, request, prices, side), home=request.home,
             )  # fmt: skip
         parts: list[Scorer | Target] = [*scorers, *targets.values()]
         for part in parts:
@@ -155,10 +160,12 @@ def _app_providers(request: RunRequest, started: Mapping[str, Provider]) -> dict
     return {**found, LOCAL: started[LOCAL]} if config.target.provider == LOCAL else found
 
 
-def _doorway(door: Door, request: RunRequest, prices: Prices) -> Doorway:
+def _doorway(door: Door, request: RunRequest, prices: Prices, side: Side) -> Doorway:
     """The way of one side's app to the gateway.
 
-    Where a latency is bounded no cached answer is used: an app that gets one is faster than it is.
+    Where a latency is bounded no cached answer is used: an app that gets one is faster than it is. What head's code has
+    been answered is shared with nobody: it chooses what it asks, and with which headers, and could so choose what base
+    or a later change is answered.
     """
     objectives = request.loaded.config.objectives
     bound = next((key for key in objectives if key.startswith("cost")), None)
@@ -172,7 +179,8 @@ def _doorway(door: Door, request: RunRequest, prices: Prices) -> Doorway:
             if bound is not None and call.cost_usd is None:
                 _require_price(call, request, prices, bound)
 
-    scope = None if timed else request.cache_scope
+    own = f"{request.cache_scope}:base" if side == "base" else f"{request.run_id}:head"
+    scope = None if timed else own
     return Doorway(Metering(door.slot, scope=scope, check=check), door.port)
 
 

@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -133,19 +134,21 @@ class HttpTarget(Target):
     async def answer(self, case: Case, *, repeat: int = 0) -> Output:
         """Ask the server; an error status, a crash, a hang or a wrong answer is the output's failure."""
         async with self._seats.take() as (server, meter):
-            async with meter.case(case, repeat) as trace:
+            asked_at: float | None = None
+            # What a server asks before it is ready belongs to its start, also after a crash.
+            async with meter.case(case, repeat, begun=server.is_ready, discard=partial(server.stop, 0)) as trace:
                 try:
-                    output = await self._ask(server, case, repeat)
+                    output, asked_at = await self._ask(server, case, repeat)
                 except WorkerFailure as failure:
                     output = Output(failure=failure.as_failure())
-            return meter.add(output, trace)
+            return meter.add(output, trace, asked_at=asked_at)
 
-    async def _ask(self, server: Server, case: Case, repeat: int) -> Output:
+    async def _ask(self, server: Server, case: Case, repeat: int) -> tuple[Output, float | None]:
         try:
             body = self._body(case, repeat)
         except ValueError as error:
             message = f"target.http.body does not fit case {printable(case.id, 60)!r}: {error}"
-            return Output(failure=Failure(FailureKind.INVALID_ANSWER, message))
+            return Output(failure=Failure(FailureKind.INVALID_ANSWER, message)), None
         url = await server.url()
         headers = {"Content-Type": "application/json", "Accept": "application/json", **self._exchange.headers}
         headers["X-Eval-Case"] = quote(case.id, safe=" !#$&'()*+,-./:;<=>?@[]^_`{|}~")
@@ -171,7 +174,7 @@ class HttpTarget(Target):
         finally:  # also when cancelled: the server may be in the middle of the case
             if not whole:
                 await server.stop(0)
-        return self._read(content, status, latency_s)
+        return self._read(content, status, latency_s), asked_at
 
     def _body(self, case: Case, repeat: int) -> bytes:
         values: dict[str, JsonValue] = {

@@ -1,6 +1,6 @@
 """What an app's model calls add to its output: who made them is known by the token that its process was given."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -10,6 +10,8 @@ from evaluator.records import Call, Case, Failure, Output, ToolCall, Usage
 
 SETTLE_S = 10.0
 """How long requests that are still under way when a case has its answer are waited for: they are the case's too."""
+KILLED_S = 2.0
+"""How long it may take until the requests of a process that was killed have ended."""
 
 
 class Request(Protocol):
@@ -28,6 +30,19 @@ class Request(Protocol):
 
 class Trace(Protocol):
     """What one case asked of models; `gateway.door.Trace` is one."""
+
+    begun: Callable[[], bool] | None
+    """Tells whether the app is at the case yet; what it asks before is outside of it."""
+
+    @property
+    def began(self) -> float:
+        """When the case was opened, as `time.perf_counter` tells."""
+        ...
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are under way."""
+        ...
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -111,6 +126,9 @@ class _Nothing:
     failure: Failure | None = None
     refused: BudgetError | None = None
     charged_usd: float = 0.0
+    began: float = 0.0
+    in_flight: int = 0
+    begun: Callable[[], bool] | None = None
 
     async def settled(self, timeout_s: float) -> bool:
         """Nothing is ever under way."""
@@ -138,69 +156,108 @@ class Meter:
         return self._slot.environment() if self._slot is not None else {}
 
     @asynccontextmanager
-    async def case(self, case: Case, repeat: int) -> AsyncIterator[Trace]:
-        """Open the trace of one case; it ends when the last request that the case has begun has ended."""
+    async def case(
+        self,
+        case: Case,
+        repeat: int,
+        *,
+        begun: Callable[[], bool] | None = None,
+        discard: Callable[[], Awaitable[None]] | None = None,
+    ) -> AsyncIterator[Trace]:
+        """Open the trace of one case; it ends when the last request that the case has begun has ended.
+
+        Args:
+            case: The case.
+            repeat: Which sample of it.
+            begun: Tells whether the process has started up; what it asks before is outside of the case.
+            discard: Kills the process. It is called where requests do not end in time: cut off, they count as calls
+                of this case whose cost is unknown, and cannot go on during the next.
+        """
         if self._slot is None or self._metering is None:
             yield _Nothing()
             return
         with self._slot.case(case.id, repeat, self._metering.scope) as trace:
+            trace.begun = begun
             yield trace
-            await trace.settled(SETTLE_S)
+            if not await trace.settled(SETTLE_S) and discard is not None:
+                await discard()
+                await trace.settled(KILLED_S)
 
-    def add(self, output: Output, trace: Trace) -> Output:
+    def add(self, output: Output, trace: Trace, *, asked_at: float | None = None) -> Output:
         """Give the output with what was metered: it wins over what the app itself tells.
+
+        Args:
+            output: As the app gave it.
+            trace: Its case's, ended.
+            asked_at: When its latency began, as `time.perf_counter` tells; None for when the case was opened.
 
         Raises:
             EvalGateError: The run cannot go on.
         """
-        if self._metering is not None:
-            self._metering.unpriced.extend(call.model for call in trace.calls if call.cost_usd is None)
-            if self._metering.check is not None:
-                self._metering.check(trace.calls)
-        return metered(output, trace)
+        if self._metering is None or self._slot is None:
+            return output
+        unpriced = self._metering.unpriced
+        unpriced.extend(call.model for call in trace.calls if call.cost_usd is None)
+        unpriced.extend(["still under way when the case ended"] * trace.in_flight)
+        if self._metering.check is not None:
+            self._metering.check(trace.calls)
+        if output.failure is not None:
+            output = replace(output, failure=reason(output.failure, trace, self._slot.outside))
+        return metered(output, trace, asked_s=0.0 if asked_at is None else asked_at - trace.began)
 
 
-def metered(output: Output, trace: Trace) -> Output:
-    """An output with its calls, their tokens and their cost, and with the reason of a failure that is not the app's.
+def metered(output: Output, trace: Trace, *, asked_s: float = 0.0) -> Output:
+    """An output with its calls, their tokens and their cost.
 
-    The latency stays the app's own time, without what its requests waited for us. It is unknown where an answer came
-    from the cache, which made the app faster than it is. The cost is unknown as soon as one call's is. An app that
-    tells no tool calls has those that its models asked for.
+    The latency stays the app's own time, without what its requests waited for us meanwhile. It is unknown where an
+    answer came from the cache, which made the app faster than it is. The cost is unknown as soon as one call's is, or
+    if one has not ended. An app that asked nothing cost nothing, unless it tells otherwise. One that tells no tool
+    calls has those that its models asked for.
     """
-    if output.failure is not None:
-        output = replace(output, failure=_reason(output.failure, trace))
-    if not trace.calls:
-        return output
+    if not trace.calls and not trace.in_flight:
+        told = output.cost_usd is not None or output.usage is not None
+        return output if told else replace(output, cost_usd=0.0, usage=Usage())
     costs = [call.cost_usd for call in trace.calls]
     known = [cost for cost in costs if cost is not None]
     latency_s = output.latency_s
     if latency_s is not None:
         cached = any(call.cached for call in trace.calls)
-        latency_s = None if cached else max(0.0, latency_s - queued_s(trace.requests))
+        waited_s = queued_s(trace.requests, asked_s, asked_s + latency_s)
+        latency_s = None if cached else max(0.0, latency_s - waited_s)
+    counted = not trace.in_flight and not any(_is_uncounted(call) for call in trace.calls)
     return replace(
         output,
         calls=trace.calls,
         tool_calls=output.tool_calls or (trace.tool_calls if output.failure is None else ()),
-        usage=sum((call.usage for call in trace.calls), Usage()),
-        cost_usd=sum(known) if len(known) == len(costs) else None,
+        usage=sum((call.usage for call in trace.calls), Usage()) if counted else None,
+        cost_usd=sum(known) if len(known) == len(costs) and not trace.in_flight else None,
         latency_s=latency_s,
     )
 
 
-def queued_s(requests: Iterable[Request]) -> float:
-    """Seconds during which at least one request waited for us; several that wait together count once."""
-    total, until = 0.0, 0.0
+def queued_s(requests: Iterable[Request], since_s: float, until_s: float) -> float:
+    """Seconds of a span during which at least one request waited for us; several that wait together count once."""
+    total, until = 0.0, since_s
     for request in sorted(requests, key=lambda request: request.started_s):
-        end = request.started_s + request.waited_s
+        end = min(request.started_s + request.waited_s, until_s)
         total += max(0.0, end - max(until, request.started_s))
         until = max(until, end)
     return total
 
 
-def _reason(failure: Failure, trace: Trace) -> Failure:
+def _is_uncounted(call: Call) -> bool:
+    """True of a call whose tokens are not known."""
+    return call.cost_usd is None and call.usage == Usage()
+
+
+def reason(failure: Failure, trace: Trace, outside: Trace) -> Failure:
     """Why the app failed: the provider, where its last answer was a failure outside the app; a cap is told too."""
     if trace.refused is not None:  # of a case: where it is the run's, the run has ended before
         return Failure(failure.kind, f"{trace.refused.message}; then the app: {failure.message}")
-    if trace.failure is not None:
-        return Failure(trace.failure.kind, f"{trace.failure.message}; then the app: {failure.message}")
+    why = trace.failure
+    if not trace.requests and outside.requests:  # it may have failed while it was started again for this case
+        began = outside.began + outside.requests[-1].started_s
+        why = outside.failure if began >= trace.began else None
+    if why is not None:
+        return Failure(why.kind, f"{why.message}; then the app: {failure.message}")
     return failure

@@ -67,6 +67,10 @@ class Server:
         self._mark = ""
         self._url = ""
 
+    def is_ready(self) -> bool:
+        """Whether the process of now has been ready: what it did before was starting up."""
+        return bool(self._url)
+
     async def url(self) -> str:
         """Where it listens; started and ready.
 
@@ -93,7 +97,7 @@ class Server:
 
     async def stop(self, grace_s: float = CLOSE_GRACE_S) -> None:
         """End the process and all of its descendants."""
-        child, self._child = self._child, None
+        child, self._child, self._url = self._child, None, ""
         drain, self._drain = self._drain, None
         if child is not None:
             if grace_s == 0:

@@ -75,13 +75,16 @@ class Workers:
     async def ask(self, case: Case, question: JsonValue, read: Read, *, repeat: int) -> Output:
         """Ask a free worker; the wait for it is not in the latency."""
         async with self._seats.take() as (worker, meter):
-            async with meter.case(case, repeat) as trace:
+            asked_at: float | None = None
+            # What a process asks before it reads its question belongs to its start, also after a crash.
+            async with meter.case(case, repeat, begun=worker.is_reading, discard=worker.discard) as trace:
                 try:
                     answered = await worker.ask_timed(question)
+                    asked_at = answered.asked_at
                     output = read(answered.value, answered.latency_s)
                 except WorkerFailure as failure:
                     output = Output(failure=failure.as_failure())
-            return meter.add(output, trace)
+            return meter.add(output, trace, asked_at=asked_at)
 
     async def close(self) -> None:
         """Close all workers; none of their processes is left running."""

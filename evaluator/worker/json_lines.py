@@ -39,6 +39,8 @@ class Answered:
     latency_s: float
     """Seconds from the question's first byte to the answer's last. The first question after a start counts from when
     the child began to read, so that starting up is nobody's latency."""
+    asked_at: float
+    """When that time began, by the worker's clock."""
 
 
 class JsonLinesWorker:
@@ -114,6 +116,16 @@ class JsonLinesWorker:
                 if not answered:
                     await self._discard(0)
 
+    def is_reading(self) -> bool:
+        """Tell whether the process has begun to read questions: what it did before was starting up."""
+        running = self._running
+        return running is not None and (not running.fresh or running.child.has_read())
+
+    async def discard(self) -> None:
+        """Kill the process; the next question starts it afresh."""
+        async with self._lock:
+            await self._discard(0)
+
     async def close(self) -> None:
         """Let the process end: close its stdin, wait, SIGTERM, SIGKILL; none of its descendants is left running."""
         async with self._lock:
@@ -160,7 +172,7 @@ class JsonLinesWorker:
                 raise WorkerFailure(FailureKind.INVALID_ANSWER, line.problem)
             if line.data is None:
                 raise await self._why_no_line(child)
-            return Answered(self._read_answer(line.data), line.at - asked_at)
+            return Answered(self._read_answer(line.data), line.at - asked_at, asked_at)
         finally:
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)

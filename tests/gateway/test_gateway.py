@@ -69,6 +69,15 @@ async def test_our_requests_and_the_stand_ins_answers_fit_openais_description(tm
     assert set(server.requests[0]) == {"model", "messages", "max_tokens"}
 
 
+async def test_all_keys_that_may_be_sent_are_told(tmp_path: Path) -> None:
+    names = {"a": "sk-a", "b": "sk-b", "c": "sk-a", "local": None}
+    providers = {name: Provider(name, ("http://127.0.0.1:1",), key) for name, key in names.items()}
+    store = AnswerStore(tmp_path / "answers.sqlite")
+    gateway = Gateway(providers, store=store, prices=PRICES, budget=Budget(), run_id="r")
+    store.close()
+    assert gateway.keys == {"sk-a", "sk-b"}
+
+
 async def test_latency_is_the_providers_and_not_our_queue(tmp_path: Path) -> None:
     async def slow(body: object, number: int) -> str:
         await asyncio.sleep(0.05)

@@ -32,9 +32,9 @@ def test_every_kind_of_app_is_metered_to_the_token(tmp_path: Path, target: str, 
         assert (said.code, said.json["verdict"]["state"]) == (0, "pass"), said.err
         asked = sum(charged.given for charged in server.log), sum(charged.made for charged in server.log)
     assert set(server.keys) == {"Bearer k-secret"}
-    # base and head ask the same, so that a call answers both; every answer tells its own calls all the same.
+    # What head's code is answered is shared with nobody, though base asks the same: it could choose what base is told.
     spend = said.json["spend"]
-    assert len(server.log) == 6
+    assert len(server.log) == 12
     assert spend["real_usd"] == pytest.approx((asked[0] * 1 + asked[1] * 2) / 1e6), spend
     for case in said.json["cases"]:
         assert case["head"]["cost_usd"] == pytest.approx(case["base"]["cost_usd"])
@@ -50,6 +50,45 @@ def test_where_a_latency_is_bounded_nothing_comes_from_the_cache(tmp_path: Path,
         assert said.code == 0, said.err
         assert len(server.log) == 12
     assert all(case[side]["latency_s"] > 0 for case in said.json["cases"] for side in ("base", "head"))
+
+
+def test_a_run_that_is_started_again_and_again_keeps_its_cap(tmp_path: Path) -> None:
+    target, app = KINDS[2]
+    text = config(target, objectives="  latency_p95: {{max_increase: 900%}}\n") + "budget: {{max_calls: 5}}\n"
+    with running(right) as server:
+        repo = process_app(tmp_path / "app", server.url, text, base={"app_dot_py": app}, head=NO_MORE)
+        said = [gate(tmp_path, repo) for _ in range(3)]
+        assert len(server.log) <= 5
+    assert {one.code for one in said} == {3}
+
+
+def test_the_real_key_is_lent_for_nothing_but_what_is_metered(tmp_path: Path) -> None:
+    target, app = KINDS[2]
+    body = app.replace(
+        "def answer",
+        """
+def other(method, path):
+    import os, urllib.error, urllib.request
+    request = urllib.request.Request(os.environ["OPENAI_BASE_URL"] + path, method=method)
+    request.add_header("Authorization", "Bearer " + os.environ["OPENAI_API_KEY"])
+    try:
+        return urllib.request.urlopen(request).status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+TRIED = [other("GET", "/files"), other("DELETE", "/models/x"), other("POST", "/files"), other("GET", "/files/models")]
+
+
+def answer""",
+        1,
+    )
+    assert body != app
+    with running(right) as server:
+        repo = process_app(tmp_path / "app", server.url, config(target), base={"app_dot_py": body}, head=NO_MORE)
+        said = gate(tmp_path, repo)
+        assert said.code == 0, said.err
+        assert all("chat" in charged.path for charged in server.log)
 
 
 def test_a_dearer_change_is_seen_though_its_answers_are_the_same(tmp_path: Path) -> None:

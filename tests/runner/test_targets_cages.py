@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from evaluator.config.targets import SandboxSection
-from evaluator.runner.cages import Place, find_program, installations, make_cage, reachable
+from evaluator.runner.cages import Place, find_program, installations, make_cage, reachable, uid_of
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may give another user")
 
@@ -49,8 +49,10 @@ def test_a_program_that_only_root_can_reach_keeps_our_user_and_is_told(tmp_path:
     assert cage.uid is None
     assert "our own user" in notes[0]
     cage, notes = make_cage(here, SandboxSection(), programs=[Path("/bin/sh")])
-    assert (cage.uid, notes) == (61_002, ())
-    assert make_cage(Place("base", here.root, tmp_path), SandboxSection(), programs=[])[0].uid == 61_001
+    assert (cage.uid, notes) == (uid_of("head", tmp_path), ())
+    base = make_cage(Place("base", here.root, tmp_path), SandboxSection(), programs=[])[0].uid
+    assert base == uid_of("base", tmp_path) != cage.uid
+    assert uid_of("head", tmp_path / "another run") != cage.uid
 
 
 def test_head_cannot_choose_its_user_by_a_link_in_its_checkout(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """What was metered wins over what an app tells; a case's time is its own, and a failure outside it is no fault of it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +10,7 @@ import pytest
 from evaluator.errors import BudgetError, ConfigError
 from evaluator.records import Call, Case, Failure, FailureKind, Output, ToolCall, Usage
 from evaluator.target import CommandTarget
-from evaluator.target.metering import Metering, Request, metered, queued_s
+from evaluator.target.metering import Meter, Metering, Request, metered, queued_s, reason
 
 
 @dataclass
@@ -31,6 +31,9 @@ class Scripted:
     failure: Failure | None = None
     refused: BudgetError | None = None
     charged_usd: float = 0.0
+    began: float = 0.0
+    in_flight: int = 0
+    begun: Callable[[], bool] | None = None
 
     async def settled(self, timeout_s: float) -> bool:
         return True
@@ -66,7 +69,25 @@ def test_metered_calls_win_over_what_the_app_tells() -> None:
     assert (output.usage, output.cost_usd, output.latency_s) == (Usage(20, 4), 0.75, 3.0)
     assert output.calls == (call(), call(0.25))
     assert output.tool_calls == (ToolCall("find"),)
+
+
+def test_an_app_that_asks_no_model_costs_nothing_unless_it_tells_otherwise() -> None:
+    output = metered(Output(text="x", latency_s=3.0), Scripted())
+    assert (output.cost_usd, output.usage, output.latency_s) == (0.0, Usage(), 3.0)
     assert metered(TOLD, Scripted()) == TOLD
+    silent = Output(text="x", usage=Usage(1, 1))
+    assert metered(silent, Scripted()) == silent
+    unmetered = Output(text="x")
+    assert Meter(None, "head-0").add(unmetered, Scripted()) == unmetered
+
+
+def test_what_has_not_ended_or_was_not_told_makes_cost_and_tokens_unknown() -> None:
+    for trace in (Scripted(in_flight=1), Scripted((call(),), in_flight=1)):
+        output = metered(Output(text="x"), trace)
+        assert (output.cost_usd, output.usage) == (None, None)
+    given_up = Call("openai", "m", Usage(), None, 0.2)
+    assert metered(TOLD, Scripted((call(), given_up))).usage is None
+    assert metered(TOLD, Scripted((call(), call(None)))).usage == Usage(20, 4), "tokens are known without a price"
 
 
 def test_one_unknown_cost_makes_the_cost_unknown_and_one_cached_answer_the_latency() -> None:
@@ -75,20 +96,41 @@ def test_one_unknown_cost_makes_the_cost_unknown_and_one_cached_answer_the_laten
 
 
 def test_what_requests_waited_for_us_is_not_the_apps_time() -> None:
-    assert queued_s([Asked(1.0, 0.5), Asked(0.0, 0.25), Asked(1.25, 0.5), Asked(5.0, 0.0)]) == pytest.approx(1.0)
+    asked = [Asked(1.0, 0.5), Asked(0.0, 0.25), Asked(1.25, 0.5), Asked(5.0, 0.0)]
+    assert queued_s(asked, 0.0, 9.0) == pytest.approx(1.0)
+    assert queued_s(asked, 0.2, 1.5) == pytest.approx(0.55)
     assert metered(TOLD, Scripted((call(),), requests=[Asked(0.5, 2.0)])).latency_s == pytest.approx(1.0)
+
+
+def test_a_wait_that_is_not_in_the_latency_is_not_taken_from_it() -> None:
+    late = Scripted((call(),), requests=[Asked(3.5, 2.0)])
+    assert metered(TOLD, late).latency_s == 3.0
+    across = Scripted((call(),), requests=[Asked(2.5, 2.0)])
+    assert metered(TOLD, across).latency_s == pytest.approx(2.5)
+    early = Scripted((call(),), requests=[Asked(0.5, 1.0)], began=100.0)
+    assert metered(TOLD, early, asked_s=2.0).latency_s == 3.0
+    meter = Meter(Metering(lambda name: Slot(name, early)), "head-0")
+    assert meter.add(TOLD, early, asked_at=101.0).latency_s == pytest.approx(2.5)
 
 
 def test_a_failure_outside_the_app_is_the_reason_of_its_own() -> None:
     crashed = Output(failure=Failure(FailureKind.CRASH, "exited"))
     outage = Failure(FailureKind.RATE_LIMIT, "slow down")
-    output = metered(crashed, Scripted((call(),), failure=outage))
+    trace = Scripted((call(),), failure=outage, requests=[Asked(0.0, 0.0)])
+    output = Meter(Metering(lambda name: Slot(name, trace)), "head-0").add(crashed, trace)
     assert output.failure == Failure(FailureKind.RATE_LIMIT, "slow down; then the app: exited")
     assert output.calls == (call(),)
     assert metered(TOLD, Scripted((call(),), failure=outage)).failure is None
     capped = Scripted(failure=Failure(FailureKind.BUDGET, "cap"), refused=BudgetError("the cap of a case is used up"))
-    output = metered(crashed, capped)
-    assert output.failure == Failure(FailureKind.CRASH, "the cap of a case is used up; then the app: exited")
+    app = Failure(FailureKind.CRASH, "exited")
+    told = reason(app, capped, Scripted())
+    assert told == Failure(FailureKind.CRASH, "the cap of a case is used up; then the app: exited")
+
+
+@pytest.mark.parametrize(("began", "kind"), [(10.0, FailureKind.SERVER), (12.0, FailureKind.CRASH)])
+def test_an_outage_while_the_app_starts_again_is_the_reason_too(began: float, kind: FailureKind) -> None:
+    outside = Scripted(failure=Failure(FailureKind.SERVER, "down"), requests=[Asked(2.0, 0.0)], began=9.0)
+    assert reason(Failure(FailureKind.CRASH, "exited"), Scripted(began=began), outside).kind is kind
 
 
 async def test_each_process_has_a_token_of_its_own_and_its_cases_are_told_to_it(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -44,10 +44,7 @@ class Arrival:
     @property
     def model(self) -> str:
         """The model as the app names it; empty if it does not."""
-        named = self.fields.get("model")
-        if isinstance(named, str) and named:
-            return named
-        return self.metered.deployment if self.metered else ""
+        return _model(self.fields, self.metered)
 
     @property
     def streams(self) -> bool:
@@ -78,16 +75,23 @@ def check_path(raw: str) -> str:
 
 
 def make_arrival(
-    request: web.BaseRequest, slot: Slot, found: tuple[Route, str], body: bytes, *, ask_usage: bool
+    request: web.BaseRequest,
+    slot: Slot,
+    trace: Trace,
+    found: tuple[Route, str],
+    body: bytes,
+    *,
+    asks_usage: Callable[[Route, str], bool],
 ) -> Arrival:
     """Read what a request asks for.
 
     Args:
         request: As aiohttp has it.
         slot: The token's owner.
+        trace: The case that it belongs to.
         found: The provider's route, and the path below it.
         body: The whole body.
-        ask_usage: Whether the provider takes `stream_options`.
+        asks_usage: Whether a provider takes `stream_options` for a model.
 
     Raises:
         Refused: A metered path whose body is no JSON object.
@@ -102,9 +106,17 @@ def make_arrival(
     added = False
     if kind is not None:
         fields = _object(body) | dict(route.provider.extras)
-        added = ask_usage and kind.endpoint in _USAGE_ON_DEMAND and _ask_for_usage(fields)
+        on_demand = kind.endpoint in _USAGE_ON_DEMAND and asks_usage(route, _model(fields, kind))
+        added = on_demand and _ask_for_usage(fields)
         body = _encoded(fields)
-    return Arrival(request, slot, slot.trace, route, rest, body, kind, fields, added, came)
+    return Arrival(request, slot, trace, route, rest, body, kind, fields, added, came)
+
+
+def _model(fields: Mapping[str, Any], kind: Metered | None) -> str:
+    named = fields.get("model")
+    if isinstance(named, str) and named:
+        return named
+    return kind.deployment if kind else ""
 
 
 def _ask_for_usage(fields: dict[str, Any]) -> bool:

@@ -76,8 +76,9 @@ async def exchange(
         if not refused_ours or b"stream_options" not in content:
             return await _answer(response, content, arrival, outcome, most_bytes)
     outcome.attempts += 1
-    outcome.usage_unknown_there = True
     async with _sent(session, base_url, arrival, arrival.without_usage_asked(), outcome) as response:
+        # Refused again, it was the app's own mistake.
+        outcome.usage_unknown_there = response.status < 300
         return await _answer(response, b"", arrival, outcome, most_bytes)
 
 
@@ -121,6 +122,7 @@ async def _connected(
     proxy = proxy_of(outcome.arrival.route.provider.base_urls[0])
     for left in reversed(range(CONNECT_TRIES)):
         outcome.sent_at = time.perf_counter()
+        outcome.first_sent_at = outcome.first_sent_at or outcome.sent_at
         outcome.maybe_charged = True
         try:
             # In pieces from a file: as one write a large body would hold up everybody else.
@@ -148,7 +150,7 @@ async def _answer(
     status = outcome.status = response.status
     key = arrival.route.provider.api_key
     if 300 <= status < 400 and status != 304:
-        outcome.maybe_charged = False
+        outcome.maybe_charged, outcome.refused = False, True
         outcome.failure = Failure(FailureKind.INVALID_REQUEST, "the provider redirects")
         # Followed, by us or by the app, it would carry the request elsewhere.
         raise Refused(502, "the provider redirects, which is not followed: check its base URL", code="redirect")
@@ -174,6 +176,7 @@ async def _refusal(
 ) -> web.Response:
     """The provider's own error, passed on with the key struck out."""
     key = arrival.route.provider.api_key
+    outcome.refused = True
     content = content or await _whole(response, arrival, outcome, most_bytes)
     kind = failure_kind(response.status, content)
     outcome.failure = Failure(kind, f"HTTP {response.status}: {error_message(content, response.status, key)}")

@@ -1,5 +1,7 @@
 """Which headers pass the door, and how the token is exchanged for the key."""
 
+import hashlib
+import re
 from collections.abc import Mapping
 
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -16,6 +18,12 @@ _OF_ONE_HOP = frozenset(
 _KEY_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
 _NOT_FORWARDED = _OF_ONE_HOP | {*_KEY_HEADERS, "host", "accept-encoding", "expect", "cookie", "forwarded"}
 _NOT_RETURNED = _OF_ONE_HOP | {"set-cookie", "alt-svc", "strict-transport-security"}
+# What differs from one request to the next, or from one client to the other, and asks for nothing else.
+_CHANGES_NO_ANSWER = re.compile(
+    r"user-agent|x-stainless-.*|accept(-.*)?|content-(type|length)|date|origin|referer|via|priority|x-forwarded-.*"
+    r"|idempotency-key|x-idempotency-key|traceparent|tracestate|baggage|sentry-trace|b3|x-b3-.*|x-datadog-.*"
+    r"|uber-trace-id|x-amzn-trace-id|x-cloud-trace-context|(x-)?(ms-|ms-client-|client-)?(request|correlation)-id"
+)
 Headers = Mapping[str, str]
 
 
@@ -44,6 +52,14 @@ def outgoing(headers: CIMultiDictProxy[str], *, token: str, key: str | None, dia
         }[dialect]
         sent[name] = value
     return sent
+
+
+def told_by_headers(headers: CIMultiDictProxy[str], *, token: str) -> str:
+    """A digest of the forwarded headers that may change an answer, such as a beta feature's; equal for all clients."""
+    sent = outgoing(headers, token=token, key=None, dialect=Dialect.OPENAI)
+    rows = sorted((name.lower(), value) for name, value in sent.items())
+    told = [row for row in rows if not _CHANGES_NO_ANSWER.fullmatch(row[0])]
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
 
 
 def returning(headers: CIMultiDictProxy[str], *, key: str | None) -> CIMultiDict[str]:

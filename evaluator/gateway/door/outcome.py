@@ -20,13 +20,18 @@ class Outcome:
 
     arrival: Arrival
     status: int | None = None
+    first_sent_at: float | None = None
+    """When it was first sent; what came before was our own wait."""
     sent_at: float | None = None
+    """When it was sent the last time, from which the provider's times count."""
     first_byte_s: float | None = None
     latency_s: float | None = None
     """To the last byte, without the time in which the app kept us from reading on."""
     attempts: int = 1
     answered: bool = False
     """True if the provider accepted the request, also if the app went away before the end."""
+    refused: bool = False
+    """True if the provider told that it makes no answer."""
     cached: bool = False
     measured_in: str = ""
     reading: Reading = UNKNOWN
@@ -60,8 +65,14 @@ class Outcome:
         return worst_usd if self.maybe_charged else 0.0
 
     def call(self, gateway: Gateway) -> Call | None:
-        """The metered call; None if the provider gave no answer or there was nothing to charge for."""
-        if not self.answered or (self.arrival.metered is None and self.arrival.request.method in _FREE_METHODS):
+        """The metered call; None if there is nothing to charge for.
+
+        What the app gave up, or what broke, after it was sent is a call too: the provider may go on and charge, so its
+        cost is unknown.
+        """
+        given_up = self.maybe_charged and not self.refused
+        free = self.arrival.metered is None and self.arrival.request.method in _FREE_METHODS
+        if free or not (self.answered or given_up):
             return None
         return Call(
             provider=self.arrival.route.provider.name,
@@ -77,7 +88,7 @@ class Outcome:
     def traced(self, gateway: Gateway) -> TracedRequest:
         """The request as its trace keeps it."""
         arrival = self.arrival
-        until = self.sent_at if self.sent_at is not None else time.perf_counter()
+        until = self.first_sent_at if self.first_sent_at is not None else time.perf_counter()
         return TracedRequest(
             method=arrival.request.method,
             path=arrival.rest.partition("?")[0],

@@ -1,6 +1,7 @@
 """Answers one request of an app: caps, kept answers, budget, then the provider."""
 
 import json
+import re
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -12,6 +13,7 @@ from evaluator.gateway.door.answers import read_answer
 from evaluator.gateway.door.arrival import Arrival
 from evaluator.gateway.door.endpoints import Endpoint, worst_usage
 from evaluator.gateway.door.exchange import Kept, exchange
+from evaluator.gateway.door.headers import told_by_headers
 from evaluator.gateway.door.outcome import Outcome
 from evaluator.gateway.door.refusal import BUDGET_STATUS, Refused
 from evaluator.gateway.door.relay import replayed
@@ -23,6 +25,7 @@ from evaluator.records import INFRASTRUCTURE_KINDS, Failure, FailureKind
 
 GIVE_UP_AFTER = 60
 """Requests in a row that a provider fails before it counts as down: clients send each failing call some three times."""
+_MODELS = re.compile(r"(?:^|/)models(?:/[\w.:@-]+)*/?$")
 _WRITING = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -36,11 +39,11 @@ class Service:
     exhausted: BudgetError | None = None
     broken: EvalGateError | None = None
     _failed_in_a_row: dict[str, int] = field(default_factory=dict)
-    _without_usage: set[str] = field(default_factory=set)
+    _without_usage: set[tuple[str, str]] = field(default_factory=set)
 
-    def asks_usage(self, route: Route) -> bool:
-        """Whether a provider takes `stream_options`, as far as is known."""
-        return route.provider.name not in self._without_usage
+    def asks_usage(self, route: Route, model: str) -> bool:
+        """Whether a provider takes `stream_options` for a model, as far as is known."""
+        return (route.provider.name, model) not in self._without_usage
 
     async def answer(self, arrival: Arrival) -> web.StreamResponse:
         """Answer a request, and put what became of it into its trace.
@@ -50,7 +53,6 @@ class Service:
         """
         outcome = Outcome(arrival)
         trace = arrival.trace
-        trace.in_flight += 1
         try:
             return await self._capped(arrival, outcome)
         except BudgetError as error:
@@ -62,7 +64,6 @@ class Service:
             outcome.status = refused.status
             raise
         finally:
-            trace.in_flight -= 1
             trace.requests.append(outcome.traced(self.gateway))
 
     async def _capped(self, arrival: Arrival, outcome: Outcome) -> web.StreamResponse:
@@ -85,6 +86,13 @@ class Service:
         caps = self.gateway.budget.max_usd, arrival.trace.budget.max_usd
         capped = any(cap is not None for cap in caps)
         if arrival.metered is None:
+            lists_models = arrival.request.method in ("GET", "HEAD") and _MODELS.search(arrival.rest.partition("?")[0])
+            if self.settings.only_models and not lists_models:
+                raise Refused(
+                    403,
+                    "this path is not metered and not forwarded; `sandbox: {unmetered: true}` at base opens it",
+                    code="not_metered",
+                )
             allowed = self.settings.unmetered_posts
             if arrival.request.method in _WRITING and not (not capped if allowed is None else allowed):
                 raise Refused(
@@ -108,7 +116,7 @@ class Service:
     async def _kept_or_paid(self, arrival: Arrival, outcome: Outcome, worst: float, scope: str) -> web.StreamResponse:
         provider, trace = arrival.route.provider, arrival.trace
         # A name that no path has: the store's other entries are bodies without their content type.
-        path = f"door:{arrival.rest}"
+        path = f"door:{arrival.rest}#{told_by_headers(arrival.request.headers, token=arrival.slot.token)}"
         identity = provider.identity or provider.base_urls[0]
         asked = request_key(scope, identity, path, arrival.body, trace.repeat)
         number = trace.take_number(asked)
@@ -140,16 +148,14 @@ class Service:
                     gateway.spent_usd += reservation.spent_usd
                     self._watch(arrival, outcome)
         except BudgetError as error:
-            if self.exhausted is None:
-                self.exhausted = error
-                self.settings.on_budget(error)
+            self.exhausted = self.exhausted or error
             raise
 
     def _watch(self, arrival: Arrival, outcome: Outcome) -> None:
         """Tell the run where going on is of no use."""
         name, failure = arrival.route.provider.name, outcome.failure
         if outcome.usage_unknown_there:
-            self._without_usage.add(name)
+            self._without_usage.add((name, arrival.model))
         if failure is None:
             if outcome.answered:
                 self._failed_in_a_row[name] = 0
@@ -165,10 +171,8 @@ class Service:
                 self.stop(ProviderDown(message, hint="try again when the provider works"))
 
     def stop(self, error: EvalGateError) -> None:
-        """Tell the run, once, that no call can succeed any more."""
-        if self.broken is None:
-            self.broken = error
-            self.settings.on_broken(error)
+        """Note, once, that no call can succeed any more."""
+        self.broken = self.broken or error
 
     def _keep(self, key: bytes, kept: Kept | None, outcome: Outcome) -> None:
         if kept is None:

@@ -18,7 +18,7 @@ from evaluator.gateway.door.routes import Dialect, Route, find_route
 from evaluator.gateway.door.serve import Service
 from evaluator.gateway.door.settings import DoorSettings
 from evaluator.gateway.door.slot import Slot
-from evaluator.gateway.door.trace import TracedRequest
+from evaluator.gateway.door.trace import Trace, TracedRequest
 from evaluator.gateway.gateway import Gateway
 
 _ADDRESS = "127.0.0.1"
@@ -57,14 +57,9 @@ class Door:
         """What was asked outside of any case, by all slots."""
         return tuple(request for slot in self._slots.values() for request in slot.outside.requests)
 
-    def slot(self, name: str, *, scope: str | None = None) -> Slot:
-        """A new token.
-
-        Args:
-            name: What it is for, e.g. `head-3`.
-            scope: Whose kept answers are shared by what is asked outside of any case; None keeps none.
-        """
-        slot = Slot(name, url=self.url, routes=self.routes, settings=self.service.settings, scope=scope)
+    def slot(self, name: str) -> Slot:
+        """A new token for what the name says, e.g. `head-3`."""
+        slot = Slot(name, url=self.url, routes=self.routes, settings=self.service.settings)
         self._slots[slot.token] = slot
         return slot
 
@@ -79,17 +74,12 @@ class Door:
             slot = self._slots.get(find_token(request.headers))
             if slot is None:
                 raise Refused(401, "this token is not known here", code="invalid_api_key")
-            if found is None:
-                known = ", ".join(route.prefix for route in self.routes)
-                raise Refused(404, f"no provider is set up for this path (there are: {known})", code="no_provider")
-            if "upgrade" in request.headers.get("Connection", "").lower():
-                raise Refused(501, "WebSockets are not forwarded", code="not_supported")
-            body = await self._body(request)
+            trace = slot.trace  # of the case that runs now, however slowly the body comes
+            trace.in_flight += 1
             try:
-                arrival = make_arrival(request, slot, found, body, ask_usage=self.service.asks_usage(found[0]))
-                return await self.service.answer(arrival)
+                return await self._admitted(request, slot, trace, found)
             finally:
-                self._held_bytes -= len(body)
+                trace.in_flight -= 1
         except Refused as refused:
             return refused.response(dialect)
         except AppLeft:
@@ -97,6 +87,21 @@ class Door:
         except EvalGateError as error:  # the store: the run has to stop, not only this app's case
             self.service.stop(error)
             return Refused(500, error.message, code="gateway").response(dialect)
+
+    async def _admitted(
+        self, request: web.BaseRequest, slot: Slot, trace: Trace, found: tuple[Route, str] | None
+    ) -> web.StreamResponse:
+        if found is None:
+            known = ", ".join(route.prefix for route in self.routes)
+            raise Refused(404, f"no provider is set up for this path (there are: {known})", code="no_provider")
+        if "upgrade" in request.headers.get("Connection", "").lower():
+            raise Refused(501, "WebSockets are not forwarded", code="not_supported")
+        body = await self._body(request)
+        try:
+            arrival = make_arrival(request, slot, trace, found, body, asks_usage=self.service.asks_usage)
+            return await self.service.answer(arrival)
+        finally:
+            self._held_bytes -= len(body)
 
     def _check_host(self, request: web.BaseRequest) -> None:
         """A page in a browser must not reach us under a name of its own (DNS rebinding)."""

@@ -16,14 +16,12 @@ _CASE_HINT = "raise the cap of a case in the config at base, if the app needs th
 class Slot:
     """What is asked with this token belongs to the case that the slot runs, or to `outside`."""
 
-    def __init__(
-        self, name: str, *, url: str, routes: tuple[Route, ...], settings: DoorSettings, scope: str | None
-    ) -> None:
+    def __init__(self, name: str, *, url: str, routes: tuple[Route, ...], settings: DoorSettings) -> None:
         """Make a slot; the door does it."""
         self.name = name
         self.token = f"sk-door-{secrets.token_hex(24)}"
-        self.outside = Trace(scope=scope)
-        """What was asked outside of any case, such as while the app was starting."""
+        self.outside = Trace()
+        """What was asked outside of any case, such as while the app was starting; nothing of it is kept."""
         self._url, self._routes, self._settings = url, routes, settings
         self._running: Trace | None = None
 
@@ -34,7 +32,10 @@ class Slot:
     @property
     def trace(self) -> Trace:
         """Where a request that comes now belongs to."""
-        return self._running or self.outside
+        running = self._running
+        if running is None or (running.begun is not None and not running.begun()):
+            return self.outside
+        return running
 
     def environment(self) -> dict[str, str]:
         """The variables that make an app's clients ask here, with no proxy in between."""

@@ -2,11 +2,15 @@
 
 import asyncio
 import time
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from evaluator.errors import BudgetError
 from evaluator.gateway.budget import Budget
-from evaluator.records import INFRASTRUCTURE_KINDS, Call, Failure, JsonValue, ToolCall
+from evaluator.records import INFRASTRUCTURE_KINDS, Call, Failure, ToolCall
+
+_ARRIVING_S = 0.005
+"""For what the app has sent before its answer, and we have not seen yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,8 @@ class TracedRequest:
     """Seconds from sending to the answer's first byte; the original's where it was cached."""
     streamed: bool
     call: Call | None
-    """As metered, if the provider answered; its cost is None where the path is not metered or usage was not told."""
+    """As metered, if it may be charged; its cost is None where the path is not metered, usage was not told, or the
+    app went away before the answer."""
     charged_usd: float
     """What was counted against the budget: the worst case where the provider did not tell."""
     tool_calls: tuple[ToolCall, ...] = ()
@@ -50,6 +55,9 @@ class Trace:
     """Why a call was not made: the case's cap or the run's."""
     began: float = field(default_factory=time.perf_counter)
     in_flight: int = 0
+    """Requests whose token was read and whose answer has not ended."""
+    begun: Callable[[], bool] | None = None
+    """Tells whether the app is at the case yet: what it asks before, while it starts, is outside of the case."""
     _asked: dict[bytes, set[int]] = field(default_factory=dict)
 
     @property
@@ -61,11 +69,6 @@ class Trace:
     def tool_calls(self) -> tuple[ToolCall, ...]:
         """All tools that models asked for, in order."""
         return tuple(call for request in self.requests for call in request.tool_calls)
-
-    @property
-    def waited_s(self) -> float:
-        """Seconds that the app spent in our own queues, were its requests one after the other."""
-        return sum(request.waited_s for request in self.requests)
 
     @property
     def charged_usd(self) -> float:
@@ -81,6 +84,7 @@ class Trace:
     async def settled(self, timeout_s: float) -> bool:
         """Wait until no request is under way any more; False if some still are after the time."""
         until = time.perf_counter() + timeout_s
+        await asyncio.sleep(_ARRIVING_S)
         while self.in_flight and time.perf_counter() < until:
             await asyncio.sleep(0.005)
         return self.in_flight == 0
@@ -95,14 +99,3 @@ class Trace:
     def give_back(self, key: bytes, number: int) -> None:
         """The request was not answered: who asks it again asks for the same answer."""
         self._asked[key].discard(number)
-
-    def record(self) -> dict[str, JsonValue]:
-        """As JSON, for the run's journal."""
-        requests: list[JsonValue] = [_json(request) for request in self.requests]
-        return {"case": self.case_id, "repeat": self.repeat, "requests": requests}
-
-
-def _json(request: TracedRequest) -> JsonValue:
-    row: dict[str, JsonValue] = asdict(request)
-    row["tool_calls"] = [{"name": call.name, "arguments": call.arguments} for call in request.tool_calls]
-    return {name: value for name, value in row.items() if value not in (None, [])}

@@ -11,7 +11,6 @@ import aiohttp
 import pytest
 
 from evaluator.config.model import PriceSection
-from evaluator.errors import BudgetError, EvalGateError
 from evaluator.gateway.budget import Budget
 from evaluator.gateway.cache import AnswerStore
 from evaluator.gateway.door import DoorSettings, Slot, open_door, standard_routes
@@ -27,9 +26,7 @@ RUNS_AT_ONCE = 6
 
 
 async def test_past_the_runs_cap_a_call_is_not_made_and_the_run_is_told(tmp_path: Path) -> None:
-    told: list[BudgetError] = []
-    settings = DoorSettings(on_budget=told.append)
-    async with scene(lambda body, n: "ok", tmp_path, budget=Budget(max_calls=2), settings=settings) as here:
+    async with scene(lambda body, n: "ok", tmp_path, budget=Budget(max_calls=2)) as here:
         with here.slot.case("c1") as trace:
             got = [await post(here, "/v1/chat/completions", body(str(n))) for n in range(4)]
             other = await post(here, "/anthropic/v1/messages", body("x"))
@@ -38,15 +35,25 @@ async def test_past_the_runs_cap_a_call_is_not_made_and_the_run_is_told(tmp_path
     assert got[2].headers["x-should-retry"] == "false"
     assert other.json["error"]["type"] == "budget"
     assert len(here.server.log) == 2
-    assert [str(error) for error in told] == [str(here.door.exhausted)]
-    assert "2 calls is used up" in told[0].message
+    assert "2 calls is used up" in str(here.door.exhausted)
     assert trace.refused is not None
     assert trace.failure is not None
 
 
+async def test_what_is_spent_is_told_at_each_settlement(tmp_path: Path) -> None:
+    told: list[tuple[float, int]] = []
+    budget = Budget(on_settled=lambda usd, calls: told.append((usd, calls)))
+    async with scene(lambda body, n: "ok", tmp_path, budget=budget) as here:
+        with here.slot.case("c1"):
+            for text in ("a", "b"):
+                await post(here, "/v1/chat/completions", body(text))
+        assert [calls for _, calls in told] == [1, 2]
+        assert told[-1][0] == pytest.approx(here.cost())
+        assert 0 < told[0][0] < told[1][0]
+
+
 async def test_a_cases_cap_stops_that_case_alone(tmp_path: Path) -> None:
-    told: list[EvalGateError] = []
-    settings = DoorSettings(max_usd_per_case=0.0002, on_budget=told.append, on_broken=told.append)
+    settings = DoorSettings(max_usd_per_case=0.0002)
     async with scene(lambda body, n: "word " * 8, tmp_path, settings=settings) as here:
         with here.slot.case("c1") as one:
             codes = [(await post(here, "/v1/chat/completions", body(str(n)))).status for n in range(20)]
@@ -55,14 +62,12 @@ async def test_a_cases_cap_stops_that_case_alone(tmp_path: Path) -> None:
     assert codes[0] == 200
     assert codes[-1] == 402
     assert sum(call.cost_usd or 0.0 for call in one.calls) <= 0.0002
-    assert (two.refused, here.door.exhausted, told) == (None, None, [])
+    assert (two.refused, here.door.exhausted, here.door.broken) == (None, None, None)
     assert "cap of a case" in str(one.refused)
 
 
 async def test_dollars_are_capped_so_the_unpriced_and_the_unmetered_are_refused(tmp_path: Path) -> None:
-    told: list[EvalGateError] = []
-    settings = DoorSettings(on_broken=told.append)
-    async with scene(lambda body, n: "ok", tmp_path, budget=Budget(max_usd=1.0), settings=settings) as here:
+    async with scene(lambda body, n: "ok", tmp_path, budget=Budget(max_usd=1.0)) as here:
         got = await post(here, "/v1/chat/completions", body(model="nobody-sells-this"))
         assert (got.status, got.json["error"]["code"]) == (403, "no_price")
         for path in ("/v1/echo/images", "/v1/chat/completions/", "/v1/chat//completions", "/v1/CHAT/completions"):
@@ -70,7 +75,7 @@ async def test_dollars_are_capped_so_the_unpriced_and_the_unmetered_are_refused(
             assert (got.status, got.json["error"]["code"]) == (403, "not_metered"), path
         assert (await post(here, "/v1/echo/models", b"", method="GET")).status == 200
         assert here.server.log == []
-    assert "no known price" in str(told[0])
+    assert "no known price" in str(here.door.broken)
     allowed = DoorSettings(unmetered_posts=True)
     async with scene(lambda body, n: "ok", tmp_path, budget=Budget(max_usd=1.0), settings=allowed) as here:
         assert (await post(here, "/v1/echo/images", b"{}")).status == 200

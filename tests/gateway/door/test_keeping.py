@@ -105,14 +105,31 @@ async def test_two_slots_that_ask_the_same_at_once_ask_once(tmp_path: Path) -> N
         got = await asyncio.gather(*(one(slot) for slot in slots))
     assert len(set(got)) == len(here.server.log) == 1
     assert sum(not trace.calls[0].cached for trace in traces) == 1
-    assert max(trace.waited_s for trace in traces) > 0.04
+    assert max(trace.requests[0].waited_s for trace in traces) > 0.04
 
 
-async def test_calls_outside_of_a_case_are_kept_where_the_slot_has_a_scope(tmp_path: Path) -> None:
+async def test_calls_outside_of_a_case_are_never_kept(tmp_path: Path) -> None:
     async with scene(lambda body, n: f"answer {n}", tmp_path) as here:
-        slots = [here.door.slot("a", scope="s"), here.door.slot("b", scope="s"), here.door.slot("c")]
-        got = [(await post(here, PATHS["chat"], body(), token=slot.token)).content for slot in slots]
-    assert got[0] == got[1] != got[2]
+        got = [(await post(here, PATHS["chat"], body())).content for _ in range(2)]
+    assert got[0] != got[1]
+
+
+ASKING_FOR_MORE = ("OpenAI-Beta", "OpenAI-Organization", "anthropic-version", "X-Model-Tier")
+OF_THE_CLIENT = (
+    "User-Agent", "X-Stainless-Retry-Count", "Accept-Language", "traceparent", "X-Request-Id", "Idempotency-Key",
+    "x-ms-client-request-id",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "same"), [*((name, False) for name in ASKING_FOR_MORE), *((name, True) for name in OF_THE_CLIENT)]
+)
+async def test_an_answer_to_other_headers_is_another_answer(tmp_path: Path, name: str, same: bool) -> None:
+    async with scene(lambda body, n: f"answer {n}", tmp_path) as here:
+        for value in ("a", "b"):
+            with here.slot.case("c1") as trace:
+                await post(here, PATHS["chat"], body(), headers={name: value})
+    assert trace.calls[0].cached is same
 
 
 async def test_nothing_that_failed_or_is_half_made_is_kept(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ async def test_an_app_that_goes_away_before_the_answer_ends_the_providers_work_t
             assert await trace.settled(2.0)
     assert trace.requests[0].status is None
     assert trace.requests[0].charged_usd > 0
-    assert trace.calls == ()
+    assert [call.cost_usd for call in trace.calls] == [None]
 
 
 async def test_a_stream_that_breaks_is_broken_for_the_app_too(tmp_path: Path) -> None:
