@@ -9,13 +9,13 @@ import stat
 from pathlib import Path, PurePosixPath
 
 from evaluator.action import telling
+from evaluator.action.place import place_of
 from evaluator.action.work import Work
 from evaluator.errors import EvalGateError, ExitCode, UsageError
 from evaluator.github.activity import PublishArtifact
 from evaluator.github.answers import PullRequest
-from evaluator.github.check import CheckPlace, CheckReport
-from evaluator.github.publish import Place, Publication, publish
-from evaluator.github.sticky import RunNumber
+from evaluator.github.check import CheckReport
+from evaluator.github.publish import Publication, publish
 from evaluator.report import markdown
 from evaluator.report.document import ResultDocument, load
 from evaluator.report.escape import shorten
@@ -165,25 +165,15 @@ def _claimed(text: str) -> str:
 
 
 def _publish(work: Work, pull: PullRequest | None, asked: PublishArtifact, publication: Publication) -> None:
-    settings, inputs = work.settings, work.settings.inputs
-    run = RunNumber(settings.run_id, settings.run_attempt)
+    inputs = work.settings.inputs
     wanted = inputs.check_run and pull is not None
     name = inputs.check_name if ADVISED in inputs.check_name else f"{inputs.check_name} ({ADVISED})"
-    check = (
-        CheckPlace(name, asked.head_sha, f"llm-eval-gate:{run}:{inputs.comment_key}", settings.run_url)
-        if wanted
-        else None
-    )
-    place = Place(
+    place = place_of(
+        work,
+        asked.head_sha,
         number=pull.number if pull else None,
-        head=asked.head_sha,
-        run=run,
         key=f"{KEY}-{inputs.comment_key}" if inputs.comment_key else KEY,
-        comment_mode=inputs.comment_mode,
-        check=check,
-        output_file=settings.output_file,
-        summary_file=settings.summary_file,
-        job_summary=inputs.job_summary,
+        check=name if wanted else "",
     )
     outcome = publish(work.client, place, publication, out=work.out, pace=work.pace)
     if pull is not None and outcome.failures:

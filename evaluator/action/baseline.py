@@ -6,12 +6,12 @@ from evaluator.action import telling
 from evaluator.action.commits import Commits, Fetcher
 from evaluator.action.evaluate import write_files
 from evaluator.action.job import job_of, run_within
+from evaluator.action.place import place_of
 from evaluator.action.work import Work
 from evaluator.errors import ExitCode
 from evaluator.github import commands
 from evaluator.github.activity import RefreshBaseline
-from evaluator.github.publish import Place, publish
-from evaluator.github.sticky import RunNumber
+from evaluator.github.publish import publish
 
 
 def refresh(work: Work, asked: RefreshBaseline) -> int:
@@ -37,13 +37,5 @@ def refresh(work: Work, asked: RefreshBaseline) -> int:
     publication = telling.of_document(
         document, code, on_inconclusive="warn", run_url=settings.run_url, files=files, lines=telling.Lines()
     )
-    place = Place(
-        number=None,
-        head=asked.sha,
-        run=RunNumber(settings.run_id, settings.run_attempt),
-        output_file=settings.output_file,
-        summary_file=settings.summary_file,
-        job_summary=settings.inputs.job_summary,
-    )
-    publish(work.client, place, publication, out=work.out, pace=work.pace)
+    publish(work.client, place_of(work, asked.sha), publication, out=work.out, pace=work.pace)
     return code

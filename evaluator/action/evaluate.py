@@ -8,16 +8,15 @@ from evaluator.action import telling
 from evaluator.action.commits import Commits, Fetcher
 from evaluator.action.job import job_of, run_within
 from evaluator.action.keys import holds_keys
+from evaluator.action.place import place_of
 from evaluator.action.when import Facts, why_not
 from evaluator.action.work import Work
 from evaluator.errors import EvalGateError, ExitCode, InfrastructureError, UsageError
 from evaluator.github import commands
 from evaluator.github.activity import Check, Need
-from evaluator.github.check import CheckPlace
 from evaluator.github.comment import Pace
 from evaluator.github.publish import Place, Publication, announce, publish
 from evaluator.github.settings import make_report_folder
-from evaluator.github.sticky import RunNumber
 from evaluator.pipeline import Outcome
 from evaluator.report import notices
 from evaluator.report.document import ResultDocument
@@ -69,7 +68,8 @@ def evaluate(work: Work, subject: Subject) -> int:
 
     Errors of the run are told and become the exit code; nothing is raised.
     """
-    seen = _Seen(_place(work, subject))
+    check = work.settings.inputs.check_name if work.settings.inputs.check_run else ""
+    seen = _Seen(place_of(work, subject.head, number=subject.number, check=check))
     told: tuple[Publication, int] | None = None
     try:
         told = _outcome(work, subject, seen)
@@ -229,29 +229,3 @@ def write_files(work: Work, document: ResultDocument, outcome: Outcome | None) -
         write_metrics(outcome.metrics, folder)
     relative = work.settings.inputs.report_path
     return {"report-path": relative, "result-path": f"{relative}/{Path(files.result).name}"}
-
-
-def _place(work: Work, subject: Subject) -> Place:
-    settings, inputs = work.settings, work.settings.inputs
-    run = RunNumber(settings.run_id, settings.run_attempt)
-    check = (
-        CheckPlace(
-            inputs.check_name,
-            subject.head,
-            external_id=f"llm-eval-gate:{run}:{inputs.comment_key}",
-            details_url=settings.run_url,
-        )
-        if inputs.check_run
-        else None
-    )
-    return Place(
-        number=subject.number,
-        head=subject.head,
-        run=run,
-        key=inputs.comment_key,
-        comment_mode=inputs.comment_mode,
-        check=check,
-        output_file=settings.output_file,
-        summary_file=settings.summary_file,
-        job_summary=inputs.job_summary,
-    )

@@ -14,6 +14,7 @@ from evaluator.action.artifact import publish_artifact
 from evaluator.action.baseline import refresh
 from evaluator.action.commits import Fetcher, of_group, of_pull, of_refs
 from evaluator.action.evaluate import Subject, evaluate, internal
+from evaluator.action.place import place_of
 from evaluator.action.work import Work
 from evaluator.errors import EvalGateError, ExitCode, InfrastructureError, UsageError
 from evaluator.github import commands
@@ -36,9 +37,8 @@ from evaluator.github.answers import PullRequest
 from evaluator.github.client import Client, connect
 from evaluator.github.comment import Pace
 from evaluator.github.event import Pull, load_payload, read_event
-from evaluator.github.publish import Place, Publication, publish
+from evaluator.github.publish import Publication, publish
 from evaluator.github.settings import Settings
-from evaluator.github.sticky import RunNumber
 
 MAY_WRITE = ("admin", "maintain", "write")
 Connect = Callable[[Settings], Client]
@@ -191,16 +191,7 @@ def _evaluate_refs(work: Work, refs: EvaluateRefs) -> int:
 
 def _publish_without_pull(work: Work, publication: Publication) -> None:
     """Tell where there is no pull request to tell it on: log, outputs and summary."""
-    settings = work.settings
-    place = Place(
-        number=None,
-        head=settings.sha,
-        run=RunNumber(settings.run_id, settings.run_attempt),
-        output_file=settings.output_file,
-        summary_file=settings.summary_file,
-        job_summary=settings.inputs.job_summary,
-    )
-    publish(work.client, place, publication, out=work.out, pace=work.pace)
+    publish(work.client, place_of(work, work.settings.sha), publication, out=work.out, pace=work.pace)
 
 
 def _told_in_the_log(out: TextIO, error: EvalGateError) -> int:
