@@ -3,7 +3,7 @@
 # Any Debian serves as the base. The default is the official Python image, by the digest of its index of platforms; a bare
 # Debian (`--build-arg BASE_IMAGE=debian:trixie-slim`) gets Python from apt. See docs/performance.md for how it is renewed.
 ARG BASE_IMAGE=python:3.13.15-slim-trixie@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
-# The date of every file made here: two builds from the same packages have the same layers, bit by bit.
+# The date of every file made here, so that two builds from the same packages have the same layer of our own, bit by bit.
 ARG SOURCE_DATE_EPOCH=1767225600
 
 # What is asked of Debian: git, certificates, and Python where the base has none. Everything in this layer is part of the image.
