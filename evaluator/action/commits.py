@@ -130,10 +130,9 @@ def of_group(fetcher: Fetcher, group: EvaluateGroup) -> Commits:
     return _ruled(fetcher, commits)
 
 
-def of_refs(fetcher: Fetcher, refs: EvaluateRefs) -> Commits:
-    """The commits of two refs that somebody named."""
-    tip, head = fetcher.named(refs.base_ref), fetcher.named(refs.head_ref)
-    base = tip
+def of_refs(fetcher: Fetcher, refs: EvaluateRefs, head: str) -> Commits:
+    """The commits of two refs that somebody named; `head` is the commit that the second was found to be."""
+    base = tip = fetcher.named(refs.base_ref)
     if refs.compare_mode == "merge-base":
         base = fetcher.work.client.compare(tip, head)
         fetcher.commits(base)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from evaluator.action import telling
 from evaluator.action.commits import Commits, Fetcher
@@ -217,15 +217,14 @@ def _for_people(document: ResultDocument, subject: Subject, commits: Commits, *,
     return document.model_copy(update={"head": head, "notes": notes})
 
 
-def write_files(work: Work, document: ResultDocument, outcome: Outcome | None) -> Mapping[str, str]:
+def write_files(work: Work, document: ResultDocument, outcome: Outcome) -> Mapping[str, str]:
     """Write the reports where later steps find them; gives the outputs that say where.
 
     Written only now, when no process of the app is left that could have put links there.
     """
     folder = make_report_folder(work.settings)
     files = write_reports(document, folder)
-    if outcome is not None:
-        write_scores(outcome.table, folder)
-        write_metrics(outcome.metrics, folder)
+    write_scores(outcome.table, folder)
+    write_metrics(outcome.metrics, folder)
     relative = work.settings.inputs.report_path
-    return {"report-path": relative, "result-path": f"{relative}/{Path(files.result).name}"}
+    return {"report-path": relative, "result-path": f"{relative}/{files.result.name}"}

@@ -67,8 +67,11 @@ def run_action(
         commands.add_mask(out, secret.get_secret_value())
     for line in settings.inputs.warnings:
         commands.warning(out, commands.foreign(line), title="llm-eval-gate")
-    with tempfile.TemporaryDirectory(prefix="llm-eval-gate-action-") as scratch, _interruptible():
-        client = (door or _connect)(settings)
+    with (
+        tempfile.TemporaryDirectory(prefix="llm-eval-gate-action-") as scratch,
+        _interruptible(),
+        (door or _connect)(settings) as client,
+    ):
         work = Work(settings, environ, client, out, Path(scratch), pace)
         try:
             return _act(work, _chosen(work))
@@ -186,7 +189,7 @@ def _as_it_is_now(work: Work, number: int) -> PullRequest | None:
 def _evaluate_refs(work: Work, refs: EvaluateRefs) -> int:
     fetcher = Fetcher(work)
     head = fetcher.named(refs.head_ref)
-    return evaluate(work, Subject(f"{refs.head_ref} against {refs.base_ref}", head, lambda it: of_refs(it, refs)))
+    return evaluate(work, Subject(f"{refs.head_ref} against {refs.base_ref}", head, lambda it: of_refs(it, refs, head)))
 
 
 def _publish_without_pull(work: Work, publication: Publication) -> None:

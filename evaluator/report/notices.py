@@ -16,11 +16,6 @@ def skipped(reason: str) -> str:
     return f"### ⚪ Not evaluated\n\n{markdown(reason, _MESSAGE)}\n"
 
 
-def refreshed(reason: str, told: str) -> str:
-    """Render the job summary of a baseline that was measured."""
-    return f"### ✅ Baseline measured\n\n{markdown(reason, _MESSAGE)}\n\n{markdown(told, _MESSAGE)}\n"
-
-
 def failed(message: str, hint: str, head: str, url: str, rerun: str) -> str:
     """Render comment and summary of a run that ended without a verdict.
 

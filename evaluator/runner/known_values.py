@@ -138,7 +138,13 @@ async def _measure(opened: OpenRun, alone: Job, share: float, name: str) -> Anch
     with (
         blocking(),
         worktrees(
-            alone.repo, alone.head, alone.head, merge_base=False, scratch=scratch, environ=alone.environ
+            alone.repo,
+            alone.head,
+            alone.head,
+            merge_base=False,
+            contents=alone.contents,
+            scratch=scratch,
+            environ=alone.environ,
         ) as there,
     ):
         checkout = in_directory(there, alone.directory).head

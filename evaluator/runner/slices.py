@@ -82,10 +82,9 @@ def with_gated_slices(
     Raises:
         UsageError: The config names a tag that no case has: its slice would pass whatever happens.
     """
-    wanted = loaded.config.slices.gate
-    if not wanted:
-        return verdict, ()
     chosen = gating_tags(loaded, cases)
+    if not chosen:
+        return verdict, ()
     masks = {tag: np.array([tag in case.tags for case in cases]) for tag in chosen}
     asked = [objective for objective in objectives if not objective.implied]
     found = judge_slices(table.columns["base"], table.columns["head"], asked, masks, clusters=table.clusters)
