@@ -17,6 +17,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 
 from evaluator.errors import ProviderError
+from evaluator.gateway.wire_time import TimedResponse, latency_on_the_wire
 from evaluator.records import FailureKind
 
 NEVER_CHARGED = frozenset(
@@ -69,6 +70,7 @@ def open_session() -> aiohttp.ClientSession:
         connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
+        response_class=TimedResponse,
     )
 
 
@@ -103,6 +105,8 @@ async def post_json(
         ) as response:
             content = await _read(response)
             latency = time.perf_counter() - started
+            if isinstance(response, TimedResponse):
+                latency = latency_on_the_wire(response.wire, latency)
             status, answer_headers = response.status, response.headers
     except TimeoutError:
         raise AttemptFailed(f"no answer within {timeout_s:g} s", kind=FailureKind.TIMEOUT) from None

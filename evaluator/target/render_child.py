@@ -4,8 +4,8 @@ Started as a script by our own interpreter, isolated; it imports Jinja2 and noth
 
     python -I render_child.py FOLDER_OF_JINJA2 FOLDER_OF_MARKUPSAFE
 
-One JSON question a line on stdin: {"id", "templates": [...], "variables": {...}}. One JSON answer a line on stdout:
-{"id", "texts": [...]} or {"id", "error", "message"}.
+One JSON question a line on stdin: {"id", "templates": [...], "cases": [{...}, ...]}, each case the variables of one.
+One JSON answer a line on stdout: {"id", "cases": [...]}, each {"texts": [...]} or {"error", "message"}.
 """
 
 import contextlib
@@ -28,15 +28,17 @@ def main() -> None:
     compiled: tuple[list[str], list[Any]] = ([], [])
     for line in sys.stdin.buffer:
         question = json.loads(line)
-        answer: dict[str, Any]
-        try:
-            texts = question["templates"]
-            if texts != compiled[0]:
-                compiled = (texts, [environment.from_string(text) for text in texts])
-            answer = {"texts": render_all(compiled[1], question["variables"])}
-        except Exception as error:  # whatever a template may raise is an answer
-            answer = {"error": type(error).__name__, "message": str(error)[:500]}
-        sys.stdout.buffer.write(json.dumps({"id": question["id"], **answer}).encode("ascii") + b"\n")
+        texts = question["templates"]
+        answers: list[dict[str, Any]] = []
+        for variables in question["cases"]:
+            try:
+                if texts != compiled[0]:
+                    compiled = (texts, [environment.from_string(text) for text in texts])
+                answers.append({"texts": render_all(compiled[1], variables)})
+            except Exception as error:  # whatever a template may raise is an answer
+                answers.append({"error": type(error).__name__, "message": str(error)[:500]})
+        answer = {"id": question["id"], "cases": answers}
+        sys.stdout.buffer.write(json.dumps(answer).encode("ascii") + b"\n")
         sys.stdout.buffer.flush()
 
 
