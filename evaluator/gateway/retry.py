@@ -40,6 +40,12 @@ async def with_retries(attempt: Callable[[], Awaitable[Exchange]], policy: Retry
     Raises:
         AttemptFailed: The last attempt's failure.
     """
+    try:
+        return await attempt(), 1
+    except AttemptFailed as error:
+        if error.kind not in RETRIED or policy.attempts == 1:
+            raise
+        first: AttemptFailed | None = error
     jitter = wait_random_exponential(multiplier=policy.first_wait_s, max=policy.longest_wait_s)
 
     def wait(state: RetryCallState) -> float:
@@ -48,11 +54,19 @@ async def with_retries(attempt: Callable[[], Awaitable[Exchange]], policy: Retry
         asked = error.retry_after_s if isinstance(error, AttemptFailed) else None
         return max(jitter(state), min(asked or 0.0, policy.longest_wait_s))
 
+    async def again() -> Exchange:
+        """An attempt; the first time, the failure that is known already: most calls need no machinery for retries."""
+        nonlocal first
+        if first is not None:
+            known, first = first, None
+            raise known
+        return await attempt()
+
     retrying = AsyncRetrying(
         stop=stop_after_attempt(policy.attempts),
         wait=wait,
         retry=retry_if_exception(lambda error: isinstance(error, AttemptFailed) and error.kind in RETRIED),
         reraise=True,
     )
-    exchange: Exchange = await retrying(attempt)
+    exchange: Exchange = await retrying(again)
     return exchange, int(retrying.statistics.get("attempt_number", 1))

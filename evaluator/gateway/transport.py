@@ -104,9 +104,8 @@ async def post_json(
             timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(timeout_s, 30.0)),
         ) as response:
             content = await _read(response)
-            latency = time.perf_counter() - started
-            if isinstance(response, TimedResponse):
-                latency = latency_on_the_wire(response.wire, latency)
+            wire = response.wire if isinstance(response, TimedResponse) else None
+            latency = latency_on_the_wire(wire, time.perf_counter() - started)
             status, answer_headers = response.status, response.headers
     except TimeoutError:
         raise AttemptFailed(f"no answer within {timeout_s:g} s", kind=FailureKind.TIMEOUT) from None

@@ -35,6 +35,9 @@ class _Unit:
     sides: tuple[Side, ...]
 
 
+_Task = asyncio.Task[dict[Side, dict[str, float]]]
+
+
 async def run(schedule: Schedule, work: Work, journal: Journal, progress: Progress) -> None:
     """Run what `work` asks for until it asks for nothing more.
 
@@ -42,7 +45,9 @@ async def run(schedule: Schedule, work: Work, journal: Journal, progress: Progre
         EvalGateError: The run cannot go on: a provider is down, the budget is spent, the journal cannot be written.
     """
     progress.start(total=len(schedule.cases) * len(schedule.targets))
-    running: dict[asyncio.Task[dict[Side, dict[str, float]]], _Unit] = {}
+    running: dict[_Task, _Unit] = {}
+    # Not `asyncio.wait`, which goes through all that is running each time that one of them ends.
+    ended: asyncio.Queue[_Task] = asyncio.Queue()
     dice = random.Random(schedule.seed)  # noqa: S311  an order, not a secret
     try:
         while True:
@@ -52,10 +57,14 @@ async def run(schedule: Schedule, work: Work, journal: Journal, progress: Progre
                     break
                 # Which side is asked first alternates at random, so that a drift of the provider hits both alike.
                 sides = tuple(dice.sample(unit.sides, len(unit.sides)))
-                running[asyncio.create_task(_run(unit, sides, schedule, journal, progress))] = unit
+                task = asyncio.create_task(_run(unit, sides, schedule, journal, progress))
+                task.add_done_callback(ended.put_nowait)
+                running[task] = unit
             if not running:
                 return
-            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            done = [await ended.get()]
+            while not ended.empty():
+                done.append(ended.get_nowait())
             for task in done:
                 unit = running.pop(task)
                 for side, values in task.result().items():
@@ -65,7 +74,7 @@ async def run(schedule: Schedule, work: Work, journal: Journal, progress: Progre
         progress.stop()
 
 
-async def _cancel(tasks: Mapping[asyncio.Task[dict[Side, dict[str, float]]], _Unit]) -> None:
+async def _cancel(tasks: Mapping[_Task, _Unit]) -> None:
     """End what is still running: it is not needed any more, or the run has failed."""
     for task in tasks:
         task.cancel()
