@@ -3,6 +3,7 @@
 A per-case change is told by the scores alone and is not a statistic: the verdict comes from the comparison.
 """
 
+import heapq
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -64,18 +65,40 @@ def select_cases(
         limit: How many cases to keep.
         gated: Ids of the cases that count for the verdict; None if all do.
     """
-    parts = [
-        case_part(
-            case,
-            None if base is None else base.get(case.id, ()),
-            head.get(case.id, ()),
-            metrics,
-            gated=gated is None or case.id in gated,
-        )
-        for case in cases
-    ]
-    order = sorted(range(len(parts)), key=lambda index: (-parts[index].importance, index))
-    return CaseSelection([parts[index] for index in order[:limit]], len(parts))
+    return most_important(
+        ((case, None if base is None else base.get(case.id, ()), head.get(case.id, ())) for case in cases),
+        metrics,
+        limit=limit,
+        gated=gated,
+    )
+
+
+def most_important(
+    answered: Iterable[tuple[Case, Sequence[Observed] | None, Sequence[Observed]]],
+    metrics: Sequence[Metric],
+    *,
+    limit: int = MAX_CASES,
+    gated: frozenset[str] | None = None,
+) -> CaseSelection:
+    """As `select_cases`, of cases that come one at a time with their answers: no more than `limit` are ever held.
+
+    Args:
+        answered: Each case with its answers at base (None for a run of one ref) and at head.
+        metrics: All metrics of the run.
+        limit: How many cases to keep.
+        gated: Ids of the cases that count for the verdict; None if all do.
+    """
+    kept: list[tuple[float, int, CasePart]] = []
+    total = 0
+    for case, base, head in answered:
+        part = case_part(case, base, head, metrics, gated=gated is None or case.id in gated)
+        entry = (part.importance, -total, part)  # of two that matter alike the earlier one stays
+        total += 1
+        if len(kept) < limit:
+            heapq.heappush(kept, entry)
+        elif kept and entry[:2] > kept[0][:2]:
+            heapq.heapreplace(kept, entry)
+    return CaseSelection([part for *_, part in sorted(kept, key=lambda one: one[:2], reverse=True)], total)
 
 
 def case_part(

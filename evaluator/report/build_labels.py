@@ -10,8 +10,8 @@ from evaluator.report.document_parts import ConfusionChange, LabelRow, LabelScor
 
 MAX_ROWS = 60
 MAX_CONFUSIONS = 12
-Pairs = Sequence[tuple[str, str]]
-"""(expected, predicted) of each case, or of each answer where there are repeats."""
+Pairs = Sequence[tuple[str, str]] | Counter[tuple[str, str]]
+"""(expected, predicted) of each case, or of each answer where there are repeats; or how often there was each pair."""
 
 
 def label_table(scorer: str, base: Pairs | None, head: Pairs) -> LabelTable:
@@ -28,7 +28,9 @@ def label_table(scorer: str, base: Pairs | None, head: Pairs) -> LabelTable:
         null where the denominator is zero.
     """
     before, after = Counter(base or ()), Counter(head)
-    expected = Counter(label for label, _ in head)
+    expected: Counter[str] = Counter()
+    for (label, _), count in after.items():
+        expected[label] += count
     labels = sorted(
         {label for pair in (*before, *after) for label in pair}, key=lambda label: (-expected[label], label)
     )

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluator.gate import SliceResult, describe, detectable_changes
-from evaluator.records import SIDES, Metric, MetricKind, ObjectiveResult, Side, Verdict
+from evaluator.records import SIDES, Case, Metric, MetricKind, ObjectiveResult, Side, Verdict
 from evaluator.report.build import from_verdict, spend_part
-from evaluator.report.build_cases import CaseSelection, Observed, distribution, select_cases
+from evaluator.report.build_cases import CaseSelection, Observed, distribution, most_important
 from evaluator.report.build_labels import label_table
 from evaluator.report.document import ResultDocument
 from evaluator.report.document_parts import (
@@ -202,10 +202,10 @@ def _label_tables(metrics: Sequence[Metric], golden: GoldenSet, journal: Journal
     )
     tables = []
     for name in scorers:
-        pairs: dict[Side, list[tuple[str, str]]] = {"base": [], "head": []}
+        pairs: dict[Side, Counter[tuple[str, str]]] = {"base": Counter(), "head": Counter()}
         for case_id, side, _, score in journal.all_scores():
             if score.scorer == name and score.labels is not None and case_id in golden.gated:
-                pairs[side].append(score.labels)
+                pairs[side][score.labels] += 1
         tables.append(label_table(name, pairs["base"] if compared else None, pairs["head"]))
     return tables
 
@@ -252,23 +252,16 @@ def _cases(
     *,
     compared: bool,
 ) -> CaseSelection:
-    def observed(side: Side) -> dict[str, list[Observed]]:
-        return {case.id: list(_observed(journal, case.id, side, repeats)) for case in golden.cases}
+    def answered() -> Iterator[tuple[Case, Sequence[Observed] | None, Sequence[Observed]]]:
+        for case in golden.cases:
+            # A run that stopped early has not asked every case, and some that it asked came too late to count.
+            if case.id in judged or case.id not in golden.gated:
+                base = list(_observed(journal, case.id, "base", repeats)) if compared else None
+                head = list(_observed(journal, case.id, "head", repeats))
+                if head or base:
+                    yield case, base, head
 
-    base, head = observed("base") if compared else None, observed("head")
-    # A run that stopped early has not asked every case, and some that it asked came too late to count.
-    asked = [
-        case
-        for case in golden.cases
-        if (case.id in judged or case.id not in golden.gated) and (head[case.id] or (base and base[case.id]))
-    ]
-    return select_cases(
-        asked,
-        base,
-        head,
-        metrics,
-        gated=golden.gated,
-    )
+    return most_important(answered(), metrics, gated=golden.gated)
 
 
 def _observed(journal: Journal, case_id: str, side: Side, repeats: int) -> Iterator[Observed]:
