@@ -28,9 +28,16 @@ class Running:
 
     def tell(self) -> dict[str, Any]:
         """What it saw since it was last asked: `latencies` in seconds, `seen` by request, `most` at once."""
+        return self._ask("tell")
+
+    def asked(self) -> int:
+        """How many requests it has had since then."""
+        return int(self._ask("count")["asked"])
+
+    def _ask(self, word: str) -> dict[str, Any]:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write("tell\n")
+        self.process.stdin.write(f"{word}\n")
         self.process.stdin.flush()
         return dict(json.loads(self.process.stdout.readline()))
 
@@ -129,7 +136,10 @@ async def _serve(delay_s: float) -> None:
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: _Connection(seen), "127.0.0.1", 0, backlog=2048)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)
-    while await asyncio.to_thread(sys.stdin.readline):
+    while word := await asyncio.to_thread(sys.stdin.readline):
+        if word == "count\n":
+            print(json.dumps({"asked": sum(seen.requests.values())}), flush=True)
+            continue
         ends = [began + took for began, took in zip(seen.began, seen.latencies, strict=True)]
         told = {
             "latencies": seen.latencies,

@@ -16,8 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from bench.pages import put_section
 from bench.provider import provider
 from bench.throughput import CONFIG, Marks, peak_mib
@@ -57,12 +56,16 @@ async def ours(repo: str, home: str, cases: int) -> dict[str, Any]:
     }
 
 
+def scored_by_f1(in_flight: int) -> str:
+    """A config without a judge."""
+    config = CONFIG.format(in_flight=in_flight).replace("scorers: [judge]", "scorers: [f1]")
+    return config.replace("  judge: {{max_drop", "  f1: {{max_drop").replace("judge: {{model", "# {{model")
+
+
 def measure(cases: int) -> dict[str, Any]:
     """A gate in a process of its own."""
     with provider(0.0) as server, tempfile.TemporaryDirectory() as folder:
-        config = CONFIG.format(in_flight=32).replace("scorers: [judge]", "scorers: [f1]")
-        config = config.replace("  judge: {{max_drop", "  f1: {{max_drop").replace("judge: {{model", "# {{model")
-        repo = make_app(Path(folder) / "app", server.url, cases=cases, config=config)
+        repo = make_app(Path(folder) / "app", server.url, cases=cases, config=scored_by_f1(32))
         command = [sys.executable, __file__, "ours", str(repo), f"{folder}/home", str(cases)]
         done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
         assert server.tell()["asked"] == 2 * cases

@@ -18,13 +18,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from bench.pages import put_section
 from bench.provider import Running, provider
 from bench.simulation.plots import Line, line_chart
 from tests.standin.app import make_app
 
+ROOT = Path(__file__).parents[1]
 CASES = 500
 CALLS = 4 * CASES
 DELAY_S = 0.1
@@ -51,6 +51,7 @@ class Marks:
     """Progress that notes time and CPU at the beginning and the end of the calls."""
 
     def __init__(self) -> None:
+        """Nothing is noted yet."""
         self.at: list[tuple[float, float]] = []
 
     def start(self, total: int) -> None:
@@ -177,8 +178,8 @@ def rows_of(in_flight: int) -> list[dict[str, Any]]:
 def table(rows: list[dict[str, Any]]) -> str:
     """The rows in Markdown."""
     lines = [
-        "| client | cases in flight | calls, most | wall s | wall / ideal | CPU ms a call | with start and report | peak MiB"
-        " | p50 ms, provider's | p95 ms, provider's |",
+        "| client | cases in flight | calls, most | wall s | wall / ideal | CPU ms a call | with start and report"
+        " | peak MiB | p50 ms, provider's | p95 ms, provider's |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for row in rows:

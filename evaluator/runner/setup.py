@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evaluator.config.loading import LoadedConfig
 from evaluator.config.model import Config
@@ -13,19 +14,20 @@ from evaluator.config.scorers import JudgeOptions, SimilarityOptions
 from evaluator.errors import ConfigError
 from evaluator.gateway.budget import Budget
 from evaluator.gateway.cache import AnswerStore
-from evaluator.gateway.door import Door, DoorSettings, app_providers, open_door, standard_routes
 from evaluator.gateway.gateway import Gateway
 from evaluator.gateway.prices import Prices
 from evaluator.gateway.providers import LOCAL, Provider, price_provider, resolve_providers
 from evaluator.records import Call, Case, Metric, Objective, Side
-from evaluator.runner.processes import Doorway
 from evaluator.runner.scorers import dataset_labels, make_scorers, require_expected
 from evaluator.runner.targets import make_target, models_asked
 from evaluator.sandbox import hide_our_memory
 from evaluator.scoring.builtin import BUILTIN_METRICS
 from evaluator.scoring.interface import Scorer
 from evaluator.target.interface import Target
-from evaluator.target.metering import Metering
+
+if TYPE_CHECKING:  # an HTTP server takes long to import, and a prompt needs none
+    from evaluator.gateway.door import Door
+    from evaluator.runner.processes import Doorway
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,8 @@ async def prepared(request: RunRequest) -> AsyncIterator[Prepared]:
         objectives = bind_objectives(config.objectives, request.loaded.where, metrics)
         door: Door | None = None
         if config.target.process is not None:
+            from evaluator.gateway.door import DoorSettings, open_door, standard_routes
+
             hide_our_memory()
             routes = standard_routes(app, main=config.target.provider)
             settings = DoorSettings(
@@ -156,17 +160,22 @@ def _app_providers(request: RunRequest, started: Mapping[str, Provider]) -> dict
     config = request.loaded.config
     if config.target.process is None:
         return {}
+    from evaluator.gateway.door import app_providers
+
     found = app_providers(config, request.environ, main=config.target.provider)
     return {**found, LOCAL: started[LOCAL]} if config.target.provider == LOCAL else found
 
 
-def _doorway(door: Door, request: RunRequest, prices: Prices, side: Side) -> Doorway:
+def _doorway(door: "Door", request: RunRequest, prices: Prices, side: Side) -> "Doorway":
     """The way of one side's app to the gateway.
 
     Where a latency is bounded no cached answer is used: an app that gets one is faster than it is. What head's code has
     been answered is shared with nobody: it chooses what it asks, and with which headers, and could so choose what base
     or a later change is answered.
     """
+    from evaluator.runner.processes import Doorway
+    from evaluator.target.metering import Metering
+
     objectives = request.loaded.config.objectives
     bound = next((key for key in objectives if key.startswith("cost")), None)
     timed = any(key.startswith("latency") for key in objectives)

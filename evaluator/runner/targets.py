@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evaluator.config.loading import LoadedConfig
 from evaluator.errors import ConfigError, EvalGateError, TargetError
@@ -9,13 +10,13 @@ from evaluator.gateway.embedded import MODEL_NAME
 from evaluator.gateway.interface import ModelCaller
 from evaluator.gateway.providers import LOCAL
 from evaluator.records import Side
-from evaluator.runner.cages import Place
-from evaluator.runner.containers import make_container_target
-from evaluator.runner.processes import Doorway, make_process_target
 from evaluator.source.paths import resolve
 from evaluator.target.interface import Target
 from evaluator.target.prompt import PromptTarget
 from evaluator.target.prompt_file import PromptFile, load_prompt
+
+if TYPE_CHECKING:
+    from evaluator.runner.processes import Doorway
 
 
 def read_prompt(loaded: LoadedConfig, root: Path, side: Side = "base") -> PromptFile:
@@ -74,7 +75,7 @@ def make_target(
     environ: Mapping[str, str],
     scratch: Path,
     slots: int,
-    doorway: Doorway | None = None,
+    doorway: "Doorway | None" = None,
     home: Path | None = None,
 ) -> Target:
     """Make the target of one side; it is not started yet.
@@ -95,6 +96,11 @@ def make_target(
     """
     section = loaded.config.target
     if section.prompt is None:
+        # What runs apps takes long to import, and a prompt needs none of it.
+        from evaluator.runner.cages import Place
+        from evaluator.runner.containers import make_container_target
+        from evaluator.runner.processes import make_process_target
+
         place = Place(side, root, scratch)
         if section.container is not None:
             return make_container_target(place, loaded, environ=environ, slots=slots, doorway=doorway)

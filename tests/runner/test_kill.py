@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.kills import disturbed
 from tests.standin.app import make_app
 from tests.standin.provider import StandIn, stand_in
 
@@ -92,3 +93,13 @@ async def test_a_second_process_on_the_same_run_is_refused(tmp_path: Path) -> No
         assert "another process is working on this run" in said.decode()
         await first.communicate()
         assert first.returncode == 0
+
+
+def test_whatever_the_moment_of_the_kills_the_result_is_that_of_an_undisturbed_run() -> None:
+    found = disturbed(
+        seed=int.from_bytes(os.urandom(2)), kills=5, cases=100
+    )  # `bench/kills.py` does it a hundred times
+    assert found["kills"] == 5, found
+    assert found["differences"] == [], found
+    assert found["lost"] == 0, found
+    assert found["repeated"] <= found["allowed"], found
