@@ -2,7 +2,7 @@
 
     python bench/kills.py [--docs] [RUNS [KILLS]]
 
-Each run (10 by default) is killed with SIGKILL so many times (10), each time after a random number of new calls, and
+Each run (10 by default) is killed with SIGKILL so many times (10), each time after a random number of calls, and
 then left to its end. Counted are calls that were asked again, which may be no more than were in flight at the kills,
 and whatever in the result document is not what the undisturbed run has, times and what came from the cache aside.
 """
@@ -37,10 +37,9 @@ def start(repo: Path, home: Path) -> "subprocess.Popen[str]":
     return subprocess.Popen([sys.executable, *words], env=environ, stdout=subprocess.PIPE, text=True)
 
 
-def kill_after(process: "subprocess.Popen[str]", server: Running, calls: int) -> bool:
-    """Kill a process after so many new calls; False if it ended before."""
-    goal = server.asked() + calls
-    while process.poll() is None and server.asked() < goal:
+def kill_at(process: "subprocess.Popen[str]", server: Running, calls: int) -> bool:
+    """Kill a process when so many different calls have been made, by whom ever; False if it ended before."""
+    while process.poll() is None and server.different() < calls:
         time.sleep(0.001)
     ended = process.poll() is not None
     process.send_signal(signal.SIGKILL)
@@ -95,9 +94,9 @@ def disturbed(seed: int, kills: int, *, cases: int = CASES) -> dict[str, Any]:
         calm = whole(repo, Path(folder) / "calm")
         server.tell()
         killed, home = 0, Path(folder) / "home"
-        for left in range(kills, 0, -1):
-            # On average the kills are spread over the whole run.
-            killed += kill_after(start(repo, home), server, dice.randint(1, max(2, 2 * calls // (kills + 1) - left)))
+        # The last one while there is still more to ask than is in flight.
+        for at in sorted(dice.sample(range(1, calls - 4 * IN_FLIGHT), kills)):
+            killed += kill_at(start(repo, home), server, max(at, server.different() + 1))
         found = differences(calm, whole(repo, home))
         told = server.tell()
     return {

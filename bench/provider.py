@@ -30,9 +30,9 @@ class Running:
         """What it saw since it was last asked: `latencies` in seconds, `seen` by request, `most` at once."""
         return self._ask("tell")
 
-    def asked(self) -> int:
-        """How many requests it has had since then."""
-        return int(self._ask("count")["asked"])
+    def different(self) -> int:
+        """How many different requests it has had since then."""
+        return int(self._ask("count")["different"])
 
     def _ask(self, word: str) -> dict[str, Any]:
         assert self.process.stdin is not None
@@ -138,7 +138,7 @@ async def _serve(delay_s: float) -> None:
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)
     while word := await asyncio.to_thread(sys.stdin.readline):
         if word == "count\n":
-            print(json.dumps({"asked": sum(seen.requests.values())}), flush=True)
+            print(json.dumps({"different": len(seen.requests)}), flush=True)
             continue
         ends = [began + took for began, took in zip(seen.began, seen.latencies, strict=True)]
         told = {

@@ -1,6 +1,7 @@
 """The command `llm-eval-gate`: finds the command asked for, runs it, and turns every error into one clear message."""
 
 import argparse
+import gc
 import os
 import sys
 import traceback
@@ -47,6 +48,8 @@ def main(argv: Sequence[str] | None = None, world: World | None = None) -> int:
     Returns:
         The exit code.
     """
+    if world is None:
+        _collect_less_often()
     world = world or World(
         os.environ, Path.cwd(), sys.stdout, sys.stderr, interactive=sys.stdin.isatty() and sys.stdout.isatty()
     )
@@ -73,6 +76,12 @@ def main(argv: Sequence[str] | None = None, world: World | None = None) -> int:
         )
         world.note("  hint: this is a defect of llm-eval-gate; please report it with these two lines")
         return int(ExitCode.INFRASTRUCTURE)
+
+
+def _collect_less_often() -> None:
+    # Imports and golden sets are many objects that stay: looking through them for garbage again and again takes a
+    # twentieth of a short command's time.
+    gc.set_threshold(20_000, 20, 20)
 
 
 if __name__ == "__main__":

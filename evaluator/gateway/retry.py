@@ -2,11 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
+from typing import TYPE_CHECKING
 
 from evaluator.gateway.transport import AttemptFailed, Exchange
 from evaluator.records import FailureKind
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
 
 RETRIED = frozenset(
     {
@@ -46,9 +48,12 @@ async def with_retries(attempt: Callable[[], Awaitable[Exchange]], policy: Retry
         if error.kind not in RETRIED or policy.attempts == 1:
             raise
         first: AttemptFailed | None = error
+    # Imported where it is needed: most runs begin without a retry, and many end without one.
+    from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
     jitter = wait_random_exponential(multiplier=policy.first_wait_s, max=policy.longest_wait_s)
 
-    def wait(state: RetryCallState) -> float:
+    def wait(state: "RetryCallState") -> float:
         """Seconds until the next attempt."""
         error = state.outcome.exception() if state.outcome else None
         asked = error.retry_after_s if isinstance(error, AttemptFailed) else None

@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from typing import TYPE_CHECKING
 
 from evaluator.source.refusals import Transient, timed_out
 from evaluator.source.remote import Remote
+
+if TYPE_CHECKING:
+    from tenacity import Retrying
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,10 @@ class Deadline:
             raise timed_out(self.remote, self.patience.timeout_s)
         return left
 
-    def retrying(self) -> Retrying:
+    def retrying(self) -> "Retrying":
         """Give what calls a function again after a `Transient`, later each time, as long as there is time."""
+        from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
         return Retrying(
             retry=retry_if_exception_type(Transient),
             stop=stop_after_attempt(self.patience.attempts),

@@ -80,7 +80,7 @@ def config() -> str:
 
 def test_after_a_storm_the_verdict_is_that_of_a_calm_day(tmp_path: Path) -> None:
     storm = Storm()
-    documents = []
+    documents: list[Any] = []
     for answer in (right, storm):
         with running(answer) as server:
             repo = make_app(tmp_path / f"app-{len(documents)}", server.url, cases=60, config=config())

@@ -1,5 +1,6 @@
 """Templates are filled in, and a hostile one reaches nothing and ends."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -95,6 +96,20 @@ async def test_after_a_hostile_case_the_next_is_rendered() -> None:
         assert isinstance(await renderer.render({"n": 1}), Failure)
         assert await renderer.render({"n": 0}) == ("ok", "0")
     await renderer.close()
+
+
+async def test_of_cases_that_are_rendered_together_only_the_hostile_one_fails() -> None:
+    long_loops = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+    renderer = Renderer(
+        [f"{{% if n == 41 %}}{long_loops}{{% endif %}}{{{{ 7 // (n - 5) }}}} of {{{{ n }}}}"], timeout_s=0.5
+    )
+    await renderer.start()
+    try:
+        texts = await asyncio.gather(*(renderer.render({"n": n}) for n in range(100)))
+    finally:
+        await renderer.close()
+    assert [n for n, text in enumerate(texts) if isinstance(text, Failure)] == [5, 41]
+    assert texts[99] == ("0 of 99",)
 
 
 async def test_the_rendering_process_has_no_environment_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
