@@ -19,9 +19,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from evaluator.journal.codec import output_to_json
+from evaluator.journal.journal import Journal
 from evaluator.records import Call, Output, Usage
-from evaluator.runner.codec import output_to_json
-from evaluator.runner.journal import Journal
 
 RECORDS = 20_000
 KILLS = 20

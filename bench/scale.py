@@ -29,8 +29,8 @@ async def ours(repo: str, home: str, cases: int) -> dict[str, Any]:
     """A whole gate with its reports; in this process."""
     from evaluator.pipeline import gate
     from evaluator.report.files import write_reports
+    from evaluator.results.score_files import write_metrics, write_scores
     from evaluator.runner.opening import Job
-    from evaluator.runner.score_files import write_metrics, write_scores
 
     marks = Marks()
     began, cpu = time.perf_counter(), time.process_time()

@@ -73,8 +73,8 @@ def peak_mib() -> float:
 
 async def ours(repo: str, home: str) -> dict[str, Any]:
     """A whole gate; in this process."""
+    from evaluator.journal.journal import Journal
     from evaluator.pipeline import gate
-    from evaluator.runner.journal import Journal
     from evaluator.runner.opening import Job
 
     marks = Marks()

@@ -26,7 +26,7 @@ from evaluator.report.build import from_verdict
 from evaluator.report.build_cases import CaseSelection, Observed, select_cases
 from evaluator.report.document import ResultDocument
 from evaluator.report.document_parts import DatasetInfo, RefInfo
-from evaluator.runner.score_files import METRICS_FILE, read_metrics
+from evaluator.results.score_files import METRICS_FILE, read_metrics
 from evaluator.scoring.builtin import BUILTIN_METRICS
 
 _LOWER_IS_BETTER = ("latency", "cost", "error", "tokens", "duration", "seconds", "price", "toxicity")

@@ -10,9 +10,9 @@ import numpy as np
 from evaluator.errors import UsageError
 from evaluator.gate import Sight, expected_sight
 from evaluator.records import Metric, MetricKind, Objective, Score
+from evaluator.results.table import Values
 from evaluator.runner.alone import answer_all
 from evaluator.runner.opening import Job, OpenRun, open_run
-from evaluator.runner.table import Values
 from evaluator.scoring.interface import Scorer
 from evaluator.stats import run_to_run_error
 

@@ -24,14 +24,14 @@ from evaluator.gate import (
 from evaluator.records import SIDES, BoundKind, Case, Metric, Objective, Verdict
 from evaluator.report.document import ResultDocument
 from evaluator.report.secrets import without_keys
+from evaluator.results.assembly import Effort, RunFacts, build_document
+from evaluator.results.slices import gating_tags, with_gated_slices
+from evaluator.results.table import Table, cluster_numbers, read_table
 from evaluator.runner.alone import answer_all, schedule_of
-from evaluator.runner.assembly import Effort, RunFacts, build_document
 from evaluator.runner.baselines import Known
 from evaluator.runner.known_values import Anchor, bring_answers, measured_anchor, pooled_baseline, with_baseline
 from evaluator.runner.opening import Job, OpenRun, gated_cases, open_run, seed_of
 from evaluator.runner.schedule import run
-from evaluator.runner.slices import gating_tags, with_gated_slices
-from evaluator.runner.table import Table, cluster_numbers, read_table
 from evaluator.runner.work import AllOnce
 
 _SOUNDS_SECRET = re.compile(r"key|token|secret|passw|credential", re.I)

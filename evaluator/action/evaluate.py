@@ -21,8 +21,8 @@ from evaluator.pipeline import Outcome
 from evaluator.report import notices
 from evaluator.report.document import ResultDocument
 from evaluator.report.files import write_reports
+from evaluator.results.score_files import write_metrics, write_scores
 from evaluator.runner.opening import Opening
-from evaluator.runner.score_files import write_metrics, write_scores
 
 AT_ONCE = Pace(settle_s=0, retry_s=0)
 """For a process that was told to end."""

@@ -8,13 +8,13 @@ from evaluator.action.work import Work
 from evaluator.config.overrides import Overrides
 from evaluator.errors import InfrastructureError
 from evaluator.github import commands
+from evaluator.journal.folder import home_folder
 from evaluator.pipeline import Outcome, gate
 from evaluator.runner.opening import Job, Opening
 from evaluator.runner.progress import choose_progress
-from evaluator.runner.state import home_folder
-from evaluator.runner.stopping import run_until_stopped
 from evaluator.source.contents import Contents
 from evaluator.source.releases import newest_versions
+from evaluator.stopping import run_until_stopped
 
 _MOST_RELEASES = 20
 """That are looked at until one is found that base contains."""

@@ -44,9 +44,9 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def make_job(arguments: argparse.Namespace, world: World, *, base: str | None, head: str) -> "Job":
     """What the pipeline is asked to do by a command line."""
+    from evaluator.journal.folder import home_folder
     from evaluator.runner.opening import Job
     from evaluator.runner.progress import choose_progress
-    from evaluator.runner.state import home_folder
 
     words = ["llm-eval-gate", "gate" if base else "run", *(["--base", base] if base else []), "--head", head]
     if not base:
@@ -122,7 +122,7 @@ def publish(outcome: "Outcome", arguments: argparse.Namespace, world: World) -> 
     from evaluator.report.document import dump
     from evaluator.report.files import write_reports
     from evaluator.report.terminal import terminal_report
-    from evaluator.runner.score_files import write_metrics, write_scores
+    from evaluator.results.score_files import write_metrics, write_scores
 
     folder = (world.cwd / arguments.out).resolve() if arguments.out else outcome.folder / "report"
     files = write_reports(outcome.document, folder)

@@ -13,7 +13,7 @@ from evaluator.config.loading import LoadedConfig
 from evaluator.errors import SourceError
 from evaluator.gate.families import FEWEST_IN_SLICE
 from evaluator.records import Case
-from evaluator.runner.slices import gating_tags
+from evaluator.results.slices import gating_tags
 from evaluator.source.git import Git, GitFailed
 from evaluator.source.refs import check_repository, resolve_commit
 from evaluator.source.releases import LAST_RELEASE, last_release

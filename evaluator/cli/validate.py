@@ -13,10 +13,10 @@ from evaluator.errors import EvalGateError, ExitCode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from evaluator.policy import GoldenSet, Policy
     from evaluator.records import Objective
     from evaluator.runner.baselines import Known
     from evaluator.runner.estimate import Estimate
-    from evaluator.runner.policy import GoldenSet, Policy
     from evaluator.scoring.interface import Scorer
     from evaluator.target.interface import Target
 
@@ -32,8 +32,8 @@ def add_command(commands: Commands) -> None:
 def _validate(arguments: argparse.Namespace, world: World) -> int:
     from evaluator.cli.references import find_anchor, idle_patterns, small_slices
     from evaluator.config.loading import find_config
+    from evaluator.policy import load_golden_set, load_policy
     from evaluator.report.escape import terminal
-    from evaluator.runner.policy import load_golden_set, load_policy
 
     start = (world.cwd / arguments.repo).resolve()
     # As `gate` does: from a folder inside the repository too.
@@ -89,10 +89,10 @@ async def _check(
     from evaluator.gateway.offline import Offline
     from evaluator.gateway.prices import Prices
     from evaluator.runner.estimate import estimate
-    from evaluator.runner.scorers import dataset_labels, make_scorers, require_expected
-    from evaluator.runner.setup import require_prices
-    from evaluator.runner.targets import make_target
     from evaluator.scoring.builtin import BUILTIN_METRICS
+    from evaluator.wiring.prepare import require_prices
+    from evaluator.wiring.scorers import dataset_labels, make_scorers, require_expected
+    from evaluator.wiring.targets import make_target
 
     config = policy.loaded.config
     prices = Prices(config.prices)
@@ -118,9 +118,9 @@ async def _check(
 
 def _known(policy: "Policy", golden: "GoldenSet", root: Path, world: World) -> "Known | None":
     """Values of earlier runs of this content alone, whose noise is this app's own."""
+    from evaluator.journal.folder import home_folder
     from evaluator.runner.baselines import Baselines
     from evaluator.runner.opening import content_of
-    from evaluator.runner.state import home_folder
     from evaluator.source.git import Git, GitFailed
 
     section = policy.loaded.config.baseline
@@ -141,7 +141,7 @@ def _sight_lines(
     from evaluator.gate import expected_sight
     from evaluator.gate.rule import Rule
     from evaluator.gate.wording import change
-    from evaluator.runner.table import cluster_numbers
+    from evaluator.results.table import cluster_numbers
 
     lines, bases, cases = [], set(), len(golden.cases)
     sights = expected_sight(
@@ -197,7 +197,7 @@ def _estimate_lines(estimate: "Estimate", policy: "Policy") -> list[str]:
 
 def _missing_keys(policy: "Policy", world: World) -> list[str]:
     from evaluator.gateway.providers import resolve_providers
-    from evaluator.runner.setup import provider_names
+    from evaluator.wiring.prepare import provider_names
 
     try:
         resolve_providers(provider_names(policy.loaded), policy.loaded.config, world.environ)

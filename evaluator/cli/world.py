@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO, TypeAlias
 
-from evaluator.runner.stopping import run_until_stopped as run_until_stopped
+from evaluator.stopping import run_until_stopped as run_until_stopped
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """Where a command adds its own parser."""

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
+from evaluator.journal.journal import Journal
 from evaluator.records import Case
-from evaluator.runner.journal import Journal
+from evaluator.results.table import Table, read_table
 from evaluator.runner.opening import OpenRun, seed_of
 from evaluator.runner.schedule import Schedule, run
-from evaluator.runner.setup import Prepared
-from evaluator.runner.table import Table, read_table
 from evaluator.runner.work import AllOnce
+from evaluator.wiring.prepare import Prepared
 
 
 def schedule_of(cases: Sequence[Case], ready: Prepared, journal: Journal) -> Schedule:

@@ -22,10 +22,10 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluator.errors import InfrastructureError
+from evaluator.journal.codec import output_from_json, output_to_json, score_from_json, score_to_json
+from evaluator.journal.journal import TRIALS, Journal
 from evaluator.records import Output, Score
-from evaluator.runner.codec import output_from_json, output_to_json, score_from_json, score_to_json
-from evaluator.runner.journal import TRIALS, Journal
-from evaluator.runner.table import Table
+from evaluator.results.table import Table
 
 _KEPT = 20
 """Runs of one content that are kept; the oldest go first."""

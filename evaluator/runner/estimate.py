@@ -12,8 +12,8 @@ from evaluator.gateway.prices import Prices
 from evaluator.gateway.providers import LOCAL, price_provider
 from evaluator.records import Case, Failure, Usage
 from evaluator.runner.known_values import MOST_ANCHOR_REPEATS
-from evaluator.runner.targets import model_of, read_prompt
 from evaluator.target.rendering import Renderer, variables_of
+from evaluator.wiring.targets import model_of, read_prompt
 
 BYTES_PER_TOKEN = 4
 """Rule of thumb for English; other scripts need fewer bytes a token, so their cost is under-estimated."""

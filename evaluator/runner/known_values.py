@@ -9,6 +9,7 @@ import numpy as np
 from evaluator.config.objectives import DEFAULT_MAX_ERROR_RATE
 from evaluator.errors import InfrastructureError, SourceError
 from evaluator.records import Side
+from evaluator.results.table import Table
 from evaluator.runner.alone import answer_all
 from evaluator.runner.baselines import Known, Values, read_answers
 from evaluator.runner.opening import (
@@ -21,11 +22,10 @@ from evaluator.runner.opening import (
     in_directory,
     open_run,
 )
-from evaluator.runner.stopping import blocking
-from evaluator.runner.table import Table
 from evaluator.source.checkout import Checkout
 from evaluator.source.releases import LAST_RELEASE, last_release
 from evaluator.source.worktrees import worktrees
+from evaluator.stopping import blocking
 
 LATENCY = "latency"
 MOST_ANCHOR_REPEATS = 3

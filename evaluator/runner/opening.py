@@ -11,11 +11,11 @@ from evaluator import __version__
 from evaluator.config.overrides import Overrides, with_overrides
 from evaluator.errors import EvalGateError, InfrastructureError, SourceError, UsageError
 from evaluator.gateway.gateway import Gateway
-from evaluator.records import Case, Side
-from evaluator.runner.baselines import Baselines, content_key
-from evaluator.runner.journal import Journal
-from evaluator.runner.ledger import Ledger
-from evaluator.runner.policy import (
+from evaluator.journal.folder import RunFolder, run_key
+from evaluator.journal.journal import Journal
+from evaluator.journal.ledger import Ledger
+from evaluator.journal.trials import keep_findings
+from evaluator.policy import (
     Change,
     GoldenSet,
     Policy,
@@ -24,17 +24,17 @@ from evaluator.runner.policy import (
     policy_digests,
     refuse_keys_of_head,
 )
+from evaluator.records import Case, Side
+from evaluator.runner.baselines import Baselines, content_key
 from evaluator.runner.progress import Progress
-from evaluator.runner.setup import Prepared, RunRequest, prepared
-from evaluator.runner.state import RunFolder, run_key
-from evaluator.runner.stopping import blocking
-from evaluator.runner.trials import keep_findings
 from evaluator.scoring.judge.canaries import try_judges
 from evaluator.source.checkout import Checkout, Sources
 from evaluator.source.contents import Contents
 from evaluator.source.paths import resolve
 from evaluator.source.refs import WORKTREE, Pair
 from evaluator.source.worktrees import worktrees
+from evaluator.stopping import blocking
+from evaluator.wiring.prepare import Prepared, RunRequest, prepared
 
 _ANSWERS_HANG_ON = {"dataset", "target", "judge", "scorers", "providers", "prices", "setup", "sandbox"}
 """Parts of a config that change answers and scores; with others changed, a run goes on where it was."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from evaluator.errors import BudgetError
 from evaluator.gateway.budget import BUDGET_HINT
+from evaluator.journal.journal import Journal
 from evaluator.records import Case, FailureKind, Output, Score, Side
-from evaluator.runner.journal import Journal
+from evaluator.results.values import values_of
 from evaluator.runner.progress import Progress
-from evaluator.runner.work import Work, values_of
+from evaluator.runner.work import Work
 from evaluator.scoring.interface import Pair, Scorer
 from evaluator.target.interface import Target
 

@@ -5,9 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from evaluator.gate import Request
-from evaluator.records import INFRASTRUCTURE_KINDS, Case, Failure, Output, Score, Side
-from evaluator.scoring.builtin import builtin_values
-from evaluator.scoring.interface import Scorer
+from evaluator.records import Failure, Side
 
 
 class Work(Protocol):
@@ -46,26 +44,3 @@ class AllOnce:
     def tell(self, side: Side, case: int, repeat: int, values: Mapping[str, float] | Failure) -> None:
         """Strike an answer off the list."""
         self._open.pop(Request(side, case, repeat), None)
-
-
-def answer_values(case: Case, output: Output, scorers: Sequence[Scorer]) -> dict[str, float]:
-    """What an answer contributes to the metrics before it is scored: values by column, a failure as `error_rate` 1.
-
-    What the app itself failed to answer (a crash, a refusal, a prompt that cannot be rendered) has the worst value of
-    every score; what failed for reasons outside the app has none.
-    """
-    if output.failure is None:
-        return {**builtin_values(output), "error_rate": 0.0}
-    values = {"error_rate": 1.0}
-    if output.failure.kind not in INFRASTRUCTURE_KINDS:
-        for scorer in scorers:
-            values |= scorer.without_answer(case)
-    return values
-
-
-def values_of(case: Case, output: Output, scores: Sequence[Score], scorers: Sequence[Scorer]) -> dict[str, float]:
-    """All that one answer contributes: of a failed score only the others' values are there, and `error_rate` is 1."""
-    values = answer_values(case, output, scorers)
-    for score in scores:
-        values |= score.values if score.failure is None else {"error_rate": 1.0}
-    return values

@@ -10,7 +10,7 @@ from evaluator.records import Case
 from evaluator.target.container import Build, ContainerTarget, Named
 from tests.container.engine import Engine
 from tests.pipeline.commands import Said, command
-from tests.runner.process_apps import WORKER
+from tests.wiring.process_apps import WORKER
 
 NODE_IMAGE = "node:22-slim"
 """Stands for the official image, which the example names; it has Python too, for the other apps here."""

@@ -32,8 +32,8 @@ from tests.container.contained import (
 )
 from tests.container.engine import ENGINE, ROOT, Engine
 from tests.pipeline.commands import command, right
-from tests.runner.process_apps import config, process_app
 from tests.standin.threaded import running
+from tests.wiring.process_apps import config, process_app
 
 
 @pytest.fixture(scope="session")

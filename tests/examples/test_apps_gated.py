@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from evaluator.records import Call, Output, Side, Usage
-from evaluator.runner.journal import Journal
+from evaluator.journal.journal import Journal
 from tests.examples.apps import NAMES, repository
 from tests.examples.minds import golden, mind_of, topic_of
 from tests.examples.scripted_provider import Answered, Provider, running

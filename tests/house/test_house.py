@@ -8,8 +8,8 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "evaluator"
 
 ROOMS = (  # from the top floor to the cellar; a room imports only rooms below it
-    "cli", "action", "starter", "noise", "pipeline", "comparison", "runner", "target", "scoring", "setup", "gateway", "worker", "sandbox", "gate", "stats",
-    "github", "report", "source", "dataset", "config", "resources", "records", "errors",
+    "cli", "action", "starter", "noise", "pipeline", "comparison", "runner", "results", "wiring", "policy", "journal", "target", "scoring", "setup", "gateway", "worker", "sandbox", "gate", "stats",
+    "github", "report", "source", "dataset", "config", "resources", "stopping", "records", "errors",
 )  # fmt: skip
 HOME_OF = {
     "openai": {"gateway"},
@@ -19,7 +19,7 @@ HOME_OF = {
     "genai_prices": {"gateway"},
     "xllamacpp": {"gateway"},
     # Arrays: statistics, and the two places that read them from files.
-    "numpy": {"stats", "gate", "dataset", "runner", "comparison", "noise"},
+    "numpy": {"stats", "gate", "dataset", "results", "runner", "comparison", "noise"},
 }
 LONGEST = 350
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from evaluator.errors import InfrastructureError
+from evaluator.journal.journal import TRIALS, Journal
 from evaluator.records import Call, Output, Score, Usage
+from evaluator.results.table import Table
 from evaluator.runner.baselines import Baselines, content_key, read_answers
-from evaluator.runner.journal import TRIALS, Journal
-from evaluator.runner.table import Table
 
 IDS = ("가", "b", "c")
 DAY = 86_400.0

@@ -16,9 +16,9 @@ from evaluator.dataset.load import load_cases
 from evaluator.errors import EvalGateError, UsageError
 from evaluator.gateway.embedded.weights import INSTALL_WEIGHTS
 from evaluator.gateway.offline import Offline
-from evaluator.runner.scorers import dataset_labels, make_scorers
 from evaluator.scoring.builtin import BUILTIN_METRICS
 from evaluator.target.prompt_file import load_prompt
+from evaluator.wiring.scorers import dataset_labels, make_scorers
 from tests.starter.commands import RunInit, Sample, Tree
 
 CONFIG = "llm-eval-gate.yml"

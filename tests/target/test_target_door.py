@@ -17,9 +17,9 @@ from evaluator.target.json_path import read_path
 from evaluator.target.metering import Metering
 from evaluator.worker import child_environment
 from tests.gateway.door.scene import Scene, scene
-from tests.runner.process_apps import ASK
 from tests.standin.provider import fault
 from tests.target.http_apps import server
+from tests.wiring.process_apps import ASK
 
 EARLY = "[ask(f'early {n}') for n in range(3)]\n"
 WORKER = f"""

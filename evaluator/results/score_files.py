@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evaluator.errors import DatasetError, InfrastructureError
 from evaluator.records import LabelStatistic, Metric, MetricKind
-from evaluator.runner.table import Table
+from evaluator.results.table import Table
 
 METRICS_FILE = "metrics.json"
 """Beside the score files: what their columns mean."""

@@ -1,6 +1,6 @@
 """What a run has spent, kept in its journal: a run that goes on must not forget what was paid for and then lost."""
 
-from evaluator.runner.journal import Journal
+from evaluator.journal.journal import Journal
 
 _SPENT = "spent"
 

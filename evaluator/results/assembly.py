@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluator.gate import SliceResult, describe, detectable_changes
+from evaluator.journal.journal import Journal
+from evaluator.journal.trials import trials_of
+from evaluator.policy import GoldenSet, Policy
 from evaluator.records import SIDES, Case, Metric, MetricKind, ObjectiveResult, Side, Verdict
 from evaluator.report.build import from_verdict, spend_part
 from evaluator.report.build_cases import CaseSelection, Observed, distribution, most_important
@@ -22,13 +25,10 @@ from evaluator.report.document_parts import (
     Spend,
 )
 from evaluator.report.redaction import without_texts
-from evaluator.runner.journal import Journal
-from evaluator.runner.policy import GoldenSet, Policy
-from evaluator.runner.setup import Prepared
-from evaluator.runner.slices import slice_parts, tag_counts
-from evaluator.runner.table import Table
-from evaluator.runner.trials import trials_of
+from evaluator.results.slices import slice_parts, tag_counts
+from evaluator.results.table import Table
 from evaluator.source.worktrees import Checkout
+from evaluator.wiring.prepare import Prepared
 
 _SAID = 300
 """Characters of a failure's message."""

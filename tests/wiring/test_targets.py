@@ -7,9 +7,9 @@ import pytest
 from aiohttp import web
 
 from tests.pipeline.commands import Said, command, right
-from tests.runner.process_apps import FUNCTION, PYTHON, SERVER, WORKER, config, process_app
 from tests.standin.provider import fault
 from tests.standin.threaded import running
+from tests.wiring.process_apps import FUNCTION, PYTHON, SERVER, WORKER, config, process_app
 
 NO_MORE = {"note_dot_txt": "a change that changes nothing"}
 KINDS = [

@@ -2,9 +2,9 @@
 
 from itertools import count
 
+from evaluator.journal.journal import TRIALS, Journal
 from evaluator.records import Output, Score
 from evaluator.report.build_cases import Observed
-from evaluator.runner.journal import TRIALS, Journal
 from evaluator.scoring.judge.canaries import Findings
 
 

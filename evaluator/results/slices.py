@@ -8,11 +8,11 @@ import numpy as np
 from evaluator.config.loading import LoadedConfig
 from evaluator.errors import UsageError
 from evaluator.gate import SliceResult, describe, judge_slices, with_slices, wording
+from evaluator.policy import GoldenSet
 from evaluator.records import BoundKind, Case, Interval, Metric, Objective, Verdict
 from evaluator.report.build import slice_part
 from evaluator.report.document_parts import SlicePart
-from evaluator.runner.policy import GoldenSet
-from evaluator.runner.table import ERRORS, Table
+from evaluator.results.table import ERRORS, Table
 
 _SMALLEST = 10
 _MOST = 20

@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import Self
 
 from evaluator.errors import InfrastructureError
+from evaluator.journal.codec import output_from_json, output_to_json, score_from_json, score_to_json
 from evaluator.records import INFRASTRUCTURE_KINDS, Call, Failure, Output, Score, Side
-from evaluator.runner.codec import output_from_json, output_to_json, score_from_json, score_to_json
 
 TRIALS = "\x00canaries"
 """Under which case the trials of judges stand: no row of a golden set can have this id."""

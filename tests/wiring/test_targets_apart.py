@@ -12,9 +12,9 @@ from typing import Any, cast
 import pytest
 
 from tests.pipeline.commands import Said, command, right
-from tests.runner.process_apps import PYTHON, config, process_app
 from tests.setup.wheels import make_wheel
 from tests.standin.threaded import running
+from tests.wiring.process_apps import PYTHON, config, process_app
 
 COMMAND = "{{command: python3 app.py, provider: standin}}"
 TELL = """

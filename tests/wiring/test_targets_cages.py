@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from evaluator.config.targets import SandboxSection
-from evaluator.runner.cages import Place, find_program, installations, make_cage, reachable, uid_of
+from evaluator.wiring.cages import Place, find_program, installations, make_cage, reachable, uid_of
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may give another user")
 

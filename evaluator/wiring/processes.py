@@ -8,10 +8,8 @@ from pathlib import Path
 from evaluator.config.loading import LoadedConfig
 from evaluator.config.targets import CommandSection, ContainerSection, HttpSection, PythonSection
 from evaluator.errors import ConfigError
+from evaluator.journal.folder import home_folder
 from evaluator.records import Case, Output
-from evaluator.runner import cages
-from evaluator.runner.cages import Place
-from evaluator.runner.state import home_folder
 from evaluator.sandbox import Cage
 from evaluator.setup import Ready, SetupRequest, set_up
 from evaluator.target.command import CommandTarget
@@ -20,6 +18,8 @@ from evaluator.target.interface import Target
 from evaluator.target.json_path import JsonPath, fill, read_path
 from evaluator.target.metering import Metering
 from evaluator.target.python import CHILD_SCRIPT, PythonTarget
+from evaluator.wiring import cages
+from evaluator.wiring.cages import Place
 from evaluator.worker import child_environment
 
 INDEX_NAMES = (

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from evaluator.config.loading import LoadedConfig
 from evaluator.config.targets import ContainerSection
 from evaluator.errors import ConfigError, EvalGateError
-from evaluator.runner.cages import Place
-from evaluator.runner.processes import NO_DOOR, Doorway, ProcessTarget
 from evaluator.source.paths import resolve
 from evaluator.target.container import Build, ContainerTarget, Named
 from evaluator.target.container.target import Allowed
 from evaluator.target.interface import Target
+from evaluator.wiring.cages import Place
+from evaluator.wiring.processes import NO_DOOR, Doorway, ProcessTarget
 
 
 def make_container_target(

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from evaluator.config.targets import SandboxSection
 from evaluator.records import Side
-from evaluator.runner.stopping import blocking
 from evaluator.sandbox import Cage, Limits, not_held, prepare
+from evaluator.stopping import blocking
 
 _FIRST_UID, _RUNS = 61_000, 2_000
 """Users of nobody else's: from 61,000 up, two a run."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluator.errors import InfrastructureError
-from evaluator.runner.journal import Journal
+from evaluator.journal.journal import Journal
 
 _KEPT_ATTEMPTS = 5
 

@@ -16,7 +16,7 @@ from evaluator.target.prompt import PromptTarget
 from evaluator.target.prompt_file import PromptFile, load_prompt
 
 if TYPE_CHECKING:
-    from evaluator.runner.processes import Doorway
+    from evaluator.wiring.processes import Doorway
 
 
 def read_prompt(loaded: LoadedConfig, root: Path, side: Side = "base") -> PromptFile:
@@ -97,9 +97,9 @@ def make_target(
     section = loaded.config.target
     if section.prompt is None:
         # What runs apps takes long to import, and a prompt needs none of it.
-        from evaluator.runner.cages import Place
-        from evaluator.runner.containers import make_container_target
-        from evaluator.runner.processes import make_process_target
+        from evaluator.wiring.cages import Place
+        from evaluator.wiring.containers import make_container_target
+        from evaluator.wiring.processes import make_process_target
 
         place = Place(side, root, scratch)
         if section.container is not None:

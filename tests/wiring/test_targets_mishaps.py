@@ -12,8 +12,8 @@ import pytest
 from evaluator.config.loading import parse_config
 from evaluator.gateway.offline import Offline
 from evaluator.records import Case, FailureKind, Output
-from evaluator.runner.targets import make_target
-from tests.runner.process_apps import PYTHON
+from evaluator.wiring.targets import make_target
+from tests.wiring.process_apps import PYTHON
 
 MISHAP = """
 import os, signal, subprocess, sys, time

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from evaluator.journal.journal import Journal
 from evaluator.records import INFRASTRUCTURE_KINDS, SIDES, Case, Metric, Side
-from evaluator.runner.journal import Journal
-from evaluator.runner.work import answer_values
+from evaluator.results.values import answer_values
 from evaluator.scoring.interface import Scorer
 
 Values = npt.NDArray[np.float64]

@@ -3,10 +3,10 @@
 import numpy as np
 
 from evaluator.gate import judge_slices
+from evaluator.policy import GoldenSet
 from evaluator.records import Bound, BoundKind, Case, Metric, MetricKind, Objective
-from evaluator.runner.policy import GoldenSet
-from evaluator.runner.slices import slice_parts
-from evaluator.runner.table import Table
+from evaluator.results.slices import slice_parts
+from evaluator.results.table import Table
 
 ACCURACY = Metric("accuracy", MetricKind.PROPORTION, unit="share", low=0, high=1)
 OBJECTIVE = Objective(ACCURACY, (Bound(BoundKind.MAX_DROP, 0.05),))

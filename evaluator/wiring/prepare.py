@@ -18,16 +18,16 @@ from evaluator.gateway.gateway import Gateway
 from evaluator.gateway.prices import Prices
 from evaluator.gateway.providers import LOCAL, Provider, price_provider, resolve_providers
 from evaluator.records import Call, Case, Metric, Objective, Side
-from evaluator.runner.scorers import dataset_labels, make_scorers, require_expected
-from evaluator.runner.targets import make_target, models_asked
 from evaluator.sandbox import hide_our_memory
 from evaluator.scoring.builtin import BUILTIN_METRICS
 from evaluator.scoring.interface import Scorer
 from evaluator.target.interface import Target
+from evaluator.wiring.scorers import dataset_labels, make_scorers, require_expected
+from evaluator.wiring.targets import make_target, models_asked
 
 if TYPE_CHECKING:  # an HTTP server takes long to import, and a prompt needs none
     from evaluator.gateway.door import Door
-    from evaluator.runner.processes import Doorway
+    from evaluator.wiring.processes import Doorway
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +173,8 @@ def _doorway(door: "Door", request: RunRequest, prices: Prices, side: Side) -> "
     been answered is shared with nobody: it chooses what it asks, and with which headers, and could so choose what base
     or a later change is answered.
     """
-    from evaluator.runner.processes import Doorway
     from evaluator.target.metering import Metering
+    from evaluator.wiring.processes import Doorway
 
     objectives = request.loaded.config.objectives
     bound = next((key for key in objectives if key.startswith("cost")), None)

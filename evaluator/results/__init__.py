@@ -1,0 +1,1 @@
+"""From the journal to numbers, and to the result document."""
