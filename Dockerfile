@@ -25,12 +25,17 @@ RUN start="$(stat --format %Y /.dockerenv 2>/dev/null || date +%s)"; set -- ca-c
     apt-get update -qq; \
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; \
     ln -sf /usr/bin/git /usr/lib/git-core/git; \
+    # Debian's git-lfs has written its settings, in a new order each time.
+    true >/etc/gitconfig; \
     git config --system safe.directory '*'; \
     git config --system core.hooksPath /dev/null; \
     git config --system core.fsmonitor false; \
     git config --system advice.detachedHead false; \
     git config --system init.defaultBranch main; \
-    git lfs install --system --skip-repo; \
+    git config --system filter.lfs.clean 'git-lfs clean -- %f'; \
+    git config --system filter.lfs.smudge 'git-lfs smudge -- %f'; \
+    git config --system filter.lfs.process 'git-lfs filter-process'; \
+    git config --system filter.lfs.required true; \
     python3 -I -B -m compileall -q --invalidation-mode unchecked-hash \
       -x '/(ensurepip|idlelib|lib2to3|test|tests|tkinter|turtledemo|dist-packages|site-packages)/' \
       "$(python3 -I -B -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"; \

@@ -4,7 +4,6 @@ sources -> config and golden set (from base) -> targets and scorers, through the
         -> verdict -> result document
 """
 
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +22,7 @@ from evaluator.gate import (
 )
 from evaluator.records import SIDES, BoundKind, Case, Metric, Objective, Verdict
 from evaluator.report.document import ResultDocument
-from evaluator.report.secrets import without_keys
+from evaluator.report.secrets import sounds_secret, without_keys
 from evaluator.results.assembly import Effort, RunFacts, build_document
 from evaluator.results.slices import gating_tags, with_gated_slices
 from evaluator.results.table import Table, cluster_numbers, read_table
@@ -33,8 +32,6 @@ from evaluator.runner.known_values import Anchor, bring_answers, measured_anchor
 from evaluator.runner.opening import Job, OpenRun, gated_cases, open_run, seed_of
 from evaluator.runner.schedule import run
 from evaluator.runner.work import AllOnce
-
-_SOUNDS_SECRET = re.compile(r"key|token|secret|passw|credential", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +103,7 @@ def _handed_on(opened: OpenRun) -> set[str]:
     config, environ = opened.policy.loaded.config, opened.job.environ
     process = config.target.process
     names = (*process.env, *config.sandbox.env) if process is not None else ()
-    return {environ[name] for name in names if _SOUNDS_SECRET.search(name) and environ.get(name, "").strip()}
+    return {environ[name] for name in names if sounds_secret(name) and environ.get(name, "").strip()}
 
 
 def exit_code(verdict: Verdict, on_inconclusive: str) -> int:

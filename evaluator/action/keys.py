@@ -1,11 +1,9 @@
 """Whether this job knows anything that a stranger's code must not."""
 
-import re
-
 from evaluator.action.work import Work
 from evaluator.config.model import Config
+from evaluator.report.secrets import sounds_secret
 
-_SOUNDS_SECRET = re.compile(r"key|token|secret|passw|credential|auth", re.I)
 _OF_THE_RUNNER = ("INPUT_", "ACTIONS_", "GITHUB_", "RUNNER_")
 _JOB_TOKEN = "ghs_"  # noqa: S105  # how GitHub's own tokens of a job begin
 _OPENAI_KEY = "OPENAI_API_KEY"
@@ -23,7 +21,5 @@ def holds_keys(work: Work, config: Config) -> bool:
     if not work.settings.token.get_secret_value().startswith(_JOB_TOKEN):
         return True
     return any(
-        value.strip() and _SOUNDS_SECRET.search(name)
-        for name, value in environ.items()
-        if not name.startswith(_OF_THE_RUNNER)
+        value.strip() and sounds_secret(name) for name, value in environ.items() if not name.startswith(_OF_THE_RUNNER)
     )

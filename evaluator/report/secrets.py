@@ -1,7 +1,8 @@
-"""Strikes known keys out of a result document: a provider may repeat the key that it was sent."""
+"""Strikes known keys out of a result document, which a provider may repeat; tells secrets by name."""
 
 import base64
 import json
+import re
 from collections.abc import Iterable
 
 from evaluator.report.document import ResultDocument, dump
@@ -9,6 +10,12 @@ from evaluator.report.document import ResultDocument, dump
 STRUCK = "***"
 _SHORTEST = 8
 """Shorter keys are no secrets, and striking them would strike words."""
+_SOUNDS_SECRET = re.compile(r"key|token|secret|passw|credential|auth", re.I)
+
+
+def sounds_secret(name: str) -> bool:
+    """Whether an environment variable of this name is likely to hold a secret."""
+    return _SOUNDS_SECRET.search(name) is not None
 
 
 def without_keys(document: ResultDocument, keys: Iterable[str]) -> ResultDocument:
