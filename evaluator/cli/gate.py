@@ -39,11 +39,15 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         help="start over instead of going on with an unfinished run; cached answers still count",
     )
     parser.add_argument("--no-cache", action="store_true", help="ask for every answer anew")
+    parser.add_argument(
+        "--engine", choices=("local", "batch", "ray"), help="who runs the cases (default: what the config says)"
+    )
     parser.add_argument("--json", action="store_true", help="print the result document instead of the summary")
 
 
 def make_job(arguments: argparse.Namespace, world: World, *, base: str | None, head: str) -> "Job":
     """What the pipeline is asked to do by a command line."""
+    from evaluator.config.overrides import Overrides
     from evaluator.journal.folder import home_folder
     from evaluator.runner.opening import Job
     from evaluator.runner.progress import choose_progress
@@ -57,6 +61,7 @@ def make_job(arguments: argparse.Namespace, world: World, *, base: str | None, h
         words += ["--repo", str(arguments.repo)]
     words += ["--no-merge-base"] if getattr(arguments, "no_merge_base", False) else []
     words += ["--no-cache"] if arguments.no_cache else []
+    words += ["--engine", arguments.engine] if arguments.engine else []
     return Job(
         repo=(world.cwd / arguments.repo).resolve(),
         head=head,
@@ -71,6 +76,7 @@ def make_job(arguments: argparse.Namespace, world: World, *, base: str | None, h
         config=arguments.config,
         fresh=arguments.fresh,
         use_cache=not arguments.no_cache,
+        overrides=Overrides(engine=arguments.engine),
     )
 
 

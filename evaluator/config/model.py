@@ -27,6 +27,9 @@ Share = Annotated[
 ]
 
 
+EngineName = Literal["local", "batch", "ray"]
+
+
 class DatasetSection(Section):
     """The golden set."""
 
@@ -181,6 +184,10 @@ class Config(Section):
     strict: bool = Field(default=False, description="Pass only what is shown to keep its bound (non-inferiority).")
     concurrency: int = Field(default=8, ge=1, le=1000, description="Cases in flight at once.")
     on_inconclusive: Literal["warn", "fail", "pass"] = "warn"
+    engine: EngineName = Field(
+        default="local",
+        description="Who runs the cases: this process, a provider's batches at half the price, or a Ray cluster.",
+    )
 
     @field_validator("dataset", mode="before")
     @classmethod

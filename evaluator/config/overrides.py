@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from evaluator.config.loading import LoadedConfig
-from evaluator.config.model import Config
+from evaluator.config.model import Config, EngineName
 from evaluator.errors import ConfigError
 
 
@@ -25,6 +25,7 @@ class Overrides:
     on_inconclusive: Literal["warn", "fail", "pass"] | None = None
     app_env: tuple[str, ...] | None = None
     """Names of environment variables that a process target may see, beside those of the file."""
+    engine: EngineName | None = None
     max_cases: int | None = None
     """Most of base's cases that are run: a sample that stays the same from run to run. No key of the file."""
 
@@ -58,7 +59,7 @@ def with_overrides(loaded: LoadedConfig, given: Overrides) -> LoadedConfig:
     if given.app_env:
         names = tuple(dict.fromkeys((*config.sandbox.env, *given.app_env)))
         changed["sandbox"] = config.sandbox.model_copy(update={"env": names})
-    for name in ("max_repeats", "concurrency", "on_inconclusive"):
+    for name in ("max_repeats", "concurrency", "on_inconclusive", "engine"):
         if getattr(given, name) is not None:
             changed[name] = getattr(given, name)
     try:

@@ -9,6 +9,8 @@ from pathlib import Path, PurePosixPath
 
 from evaluator import __version__
 from evaluator.config.overrides import Overrides, with_overrides
+from evaluator.engines.choose import open_engine
+from evaluator.engines.interface import Engine, Progress
 from evaluator.errors import EvalGateError, InfrastructureError, SourceError, UsageError
 from evaluator.gateway.gateway import Gateway
 from evaluator.journal.folder import RunFolder, run_key
@@ -26,7 +28,6 @@ from evaluator.policy import (
 )
 from evaluator.records import Case, Side
 from evaluator.runner.baselines import Baselines, content_key
-from evaluator.runner.progress import Progress
 from evaluator.scoring.judge.canaries import try_judges
 from evaluator.source.checkout import Checkout, Sources
 from evaluator.source.contents import Contents
@@ -122,6 +123,7 @@ class OpenRun:
     run_id: str
     folder: Path
     baselines: Baselines
+    engine: Engine
 
     def content(self, side: Side) -> str:
         """Key of what answers and scores of a side hang on."""
@@ -174,13 +176,13 @@ async def open_run(job: Job, *, spent_usd: float = 0.0, calls_made: int = 0) -> 
             scratch=scratch,
         )
         baselines = Baselines(job.home / "baselines")
-        async with prepared(request) as ready:
+        async with prepared(request) as ready, open_engine(request, ready, journal) as engine:
             # What a judge says of a canary hangs on no run, unless every answer is to be asked for anew.
             scope = "" if job.use_cache else request.cache_scope
             found = await try_judges(ready.scorers, ready.gateway.caller(scope))
             keep_findings(journal, found)
             tried = replace(ready, told=(*ready.told, *found.warnings))
-            yield OpenRun(job, sources, policy, golden, tried, journal, run_id, folder.path, baselines)
+            yield OpenRun(job, sources, policy, golden, tried, journal, run_id, folder.path, baselines, engine)
 
 
 def _read(job: Job, scratch: Path, stack: ExitStack) -> Opening:

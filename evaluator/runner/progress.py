@@ -3,20 +3,9 @@
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
-
-class Progress(Protocol):
-    """Told by the runner what happens."""
-
-    def start(self, total: int) -> None:
-        """The run begins; `total` answers are expected."""
-
-    def advance(self, *, failed: bool, fresh: bool) -> None:
-        """One answer is there; `fresh` is False if it was in the journal already."""
-
-    def stop(self) -> None:
-        """The run ended, well or not."""
+from evaluator.engines.interface import Progress
 
 
 class Counts:

@@ -1,23 +1,10 @@
-"""What is still to be run, asked step by step: by the sequential gate, or plainly all of it."""
+"""Work without a decision: plainly all of it. The sequential gate is the other kind."""
 
 import random
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 from evaluator.gate import Request
 from evaluator.records import Failure, Side
-
-
-class Work(Protocol):
-    """Asks for answers and is told them; `gate.SequentialGate` is one."""
-
-    def ask(self, at_least: int = 1) -> Sequence[Request]:
-        """The answers that are wanted and not told yet; empty when there is enough."""
-        ...
-
-    def tell(self, side: Side, case: int, repeat: int, values: Mapping[str, float] | Failure) -> None:
-        """Take in one answer's values by column, or why there is none."""
-        ...
 
 
 class AllOnce:

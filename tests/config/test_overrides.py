@@ -23,12 +23,14 @@ def loaded(text: str = TEXT) -> LoadedConfig:
 
 def test_what_is_set_replaces_the_files_own_and_nothing_else() -> None:
     given = Overrides(
-        dataset_path="b.jsonl", judge_model="large", max_repeats=5, concurrency=2, max_usd=1.5, on_inconclusive="fail"
-    )
+        dataset_path="b.jsonl", judge_model="large", max_repeats=5, concurrency=2, max_usd=1.5, on_inconclusive="fail",
+        engine="ray",
+    )  # fmt: skip
     config = with_overrides(loaded(), given).config
     assert (config.dataset.path, config.judge and config.judge.model, config.max_repeats) == ("b.jsonl", "large", 5)
     assert (config.concurrency, config.budget.max_usd, config.budget.max_calls) == (2, 1.5, 9)
     assert config.on_inconclusive == "fail"
+    assert (config.engine, loaded().config.engine) == ("ray", "local")
     assert config.scorers == loaded().config.scorers
     assert with_overrides(loaded(), Overrides()) == loaded()
 

@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "evaluator"
 
 ROOMS = (  # from the top floor to the cellar; a room imports only rooms below it
-    "cli", "action", "starter", "noise", "pipeline", "comparison", "runner", "results", "wiring", "policy", "journal", "target", "scoring", "setup", "gateway", "worker", "sandbox", "gate", "stats",
+    "cli", "action", "starter", "noise", "pipeline", "comparison", "runner", "engines", "results", "wiring", "policy", "journal", "target", "scoring", "setup", "gateway", "worker", "sandbox", "gate", "stats",
     "github", "report", "source", "dataset", "config", "resources", "stopping", "records", "errors",
 )  # fmt: skip
 HOME_OF = {

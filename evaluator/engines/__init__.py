@@ -1,0 +1,1 @@
+"""Who runs the cases of a run: this process, a provider's batches, a cluster."""
