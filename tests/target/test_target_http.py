@@ -5,6 +5,7 @@ import os
 import secrets
 import shutil
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -168,8 +169,14 @@ async def test_a_log_on_stdout_never_blocks_the_server(tmp_path: Path) -> None:
 async def test_another_programs_server_on_our_port_is_never_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as stranger:
-        taken = stranger.getsockname()[1]
+    # A process of its own: where the gate is no root, nobody sees what the gate's own process has open.
+    listen = (
+        "import socket, sys; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1]); sys.stdout.flush()"
+    )
+    waiting = [sys.executable, "-c", f"{listen}; sys.stdin.read()"]
+    with subprocess.Popen(waiting, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as stranger:
+        assert stranger.stdout is not None
+        taken = int(stranger.stdout.readline())
         with socket.create_server(("127.0.0.1", 0)) as probe:
             free = probe.getsockname()[1]
         ports = iter([taken, free])
@@ -179,6 +186,7 @@ async def test_another_programs_server_on_our_port_is_never_asked(
             "http.server.ThreadingHTTPServer((", "import threading\nhttp.server.ThreadingHTTPServer(("
         )
         (output,) = await answers(http(tmp_path, code, ready=None), CASE)
+        stranger.kill()
     assert output.text == "질문"
     assert next(ports, None) is None
 
