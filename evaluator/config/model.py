@@ -108,6 +108,9 @@ class BudgetSection(Section):
 
     max_usd: Money | None = None
     max_calls: int | None = Field(default=None, ge=1)
+    max_time: Duration | None = Field(
+        default=None, description="Of the whole run; past it the run ends without a verdict, as an error."
+    )
     max_usd_per_case: Money | None = Field(default=None, description="Of an app that asks models itself.")
     max_calls_per_case: int | None = Field(default=None, ge=1, description="Likewise: stops an agent that loops.")
 
