@@ -38,6 +38,12 @@ _SCHEMA = (
     ) WITHOUT ROWID
     """,
 )
+_DROP_ORPHANS = """
+    DELETE FROM scores WHERE case_id <> ? AND NOT EXISTS (
+      SELECT 1 FROM outputs AS own
+      WHERE own.case_id = scores.case_id AND own.side = scores.side AND own.repeat = scores.repeat
+    )
+"""
 _KEYS = {"outputs": "case_id, side, repeat", "scores": "case_id, side, repeat, scorer"}
 _OF_THE_DISK = {
     sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY,
@@ -145,9 +151,9 @@ class Journal:
             for *row, _ in bad:
                 marks = " AND ".join(f"{name} IS ?" for name in key.split(", "))
                 self._write(f"DELETE FROM {table} WHERE {marks}", tuple(row))  # noqa: S608
-                if table == "outputs":
-                    self._write("DELETE FROM scores WHERE case_id IS ? AND side IS ? AND repeat IS ?", tuple(row))
             self.damaged += len(bad)
+        if self.damaged:  # what was damaged of an answer may have been whose it is
+            self._write(_DROP_ORPHANS, (TRIALS,))
 
     @property
     def _connection(self) -> sqlite3.Connection:
