@@ -13,6 +13,7 @@ from evaluator.errors import ExitCode, InfrastructureError
 Answer = TypeVar("Answer")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _BLOCKING = threading.local()
+_LOOK_AGAIN_S = 0.02
 
 
 class OutOfTime(InfrastructureError):
@@ -68,21 +69,39 @@ async def within(seconds: float | None, *, since: float) -> AsyncIterator[None]:
 def interruptible() -> Iterator[None]:
     """Have SIGTERM raise KeyboardInterrupt as Ctrl-C does, so that what was begun is tidied up.
 
-    A container's first process would ignore it otherwise, and then be killed.
+    A container's first process would ignore it otherwise, and then be killed. In the middle of an import it waits: what
+    is raised in there is lost where a compiled module has no way to hand it on.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def interrupt(_: int, __: FrameType | None) -> None:
+    def interrupt(number: int, frame: FrameType | None) -> None:
         """End what is going on; what was begun is still finished."""
-        raise KeyboardInterrupt
+        if _importing(frame):
+            signal.signal(signal.SIGALRM, interrupt)
+            signal.setitimer(signal.ITIMER_REAL, _LOOK_AGAIN_S)
+        else:
+            raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    # Who started us with Ctrl-C ignored, as a shell does in the background, wants it so.
+    chosen = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in chosen}
+    alarm = signal.getsignal(signal.SIGALRM)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        for number, handler in {**before, signal.SIGALRM: alarm}.items():
+            signal.signal(number, handler)
+
+
+def _importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def exit_at_once() -> None:
@@ -106,32 +125,48 @@ def run_until_stopped(work: Coroutine[Any, Any, Answer], *, again: Callable[[], 
     import asyncio  # which takes longer to import than a short command takes
 
     on_main = threading.current_thread() is threading.main_thread()
+    told = False
+    cancel: Callable[[], object] | None = None
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        """Cancel; raise where cancelling cannot reach. While the loop is made or closed it is only noted."""
+        nonlocal told
+        if told:
+            again()
+        told = True
+        if cancel is not None and _depth() > 0:
+            raise KeyboardInterrupt
+        if cancel is not None:
+            cancel()
 
     async def watched() -> Answer:
         """Do the work where a signal cancels it."""
+        nonlocal cancel
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        told = False
 
-        def stop(number: int, frame: FrameType | None) -> None:
-            """Cancel; raise where cancelling cannot reach."""
-            nonlocal told
-            if told:
-                again()
-            told = True
-            if _depth() > 0:
-                raise KeyboardInterrupt
+        def cancelled() -> None:
             if task is not None:
                 task.cancel()
             loop.call_soon_threadsafe(lambda: None)  # wakes the loop up
 
-        before = {number: signal.signal(number, stop) for number in _SIGNALS} if on_main else {}
+        if told:
+            work.close()
+            raise asyncio.CancelledError
+        cancel = cancelled
         try:
             return await work
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            cancel = None
 
+    # The alarm is a signal that came during an import, see `interruptible`.
+    before = {number: signal.signal(number, stop) for number in (*_SIGNALS, signal.SIGALRM)} if on_main else {}
     try:
-        return asyncio.run(watched())
+        answer = asyncio.run(watched())
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if told:
+        raise KeyboardInterrupt
+    return answer

@@ -64,6 +64,8 @@ def main(argv: Sequence[str] | None = None, world: World | None = None) -> int:
         world.note(terminal(f"error: {error}", lines=True))  # it may quote a change, a provider, a model
         return int(error.exit_code)
     except KeyboardInterrupt:
+        # Where it came in the middle of an `exec`, as of an import, Python would end itself by the signal all the same.
+        exec("")  # noqa: S102
         world.note("stopped before there was a result")
         return int(ExitCode.INFRASTRUCTURE)
     except BrokenPipeError:
