@@ -84,7 +84,8 @@ def named_parts(parts: Mapping[str, object], policy: Policy) -> dict[str, object
 
 def told_of_left(left: Left) -> str:
     """One line about a run that the same command began and did not finish."""
-    changed = " and ".join(left.changed) or "something"
+    *most, last = left.changed or ("something",)
+    changed = f"{', '.join(most)} and {last}" if most else last
     answers = f"{left.answers} answer" + ("s" if left.answers != 1 else "")
     return (
         f"an unfinished run of this command has {answers} ({left.run_id}), but {changed} changed since:"
