@@ -82,7 +82,7 @@ class Job:
     say: Callable[[str], None] = field(default=lambda _: None)
     """Told, a line at a time, what people should know before there is a result; untrusted."""
     resume: str = ""
-    """The command that goes on with the run if it is stopped; as `rerun` if empty."""
+    """The command that goes on with the run if it is stopped; empty where what is kept may be gone by then."""
     opened: Callable[["Opening"], None] | None = None
     """Told what was found before anything is started; may raise to stop."""
 
@@ -217,10 +217,8 @@ def _tell_what_is_kept(job: Job, journal: Journal, ledger: Ledger) -> None:
     with suppress(InfrastructureError):  # a journal that fails has told why
         answers = journal.answers()
         if answers or ledger.calls:
-            job.say(
-                f"kept: {answers} answers; spent: ${ledger.spent_usd:.4f} in {ledger.calls} calls."
-                f" To go on from there: {job.resume or job.rerun}"
-            )
+            go_on = f" To go on from there: {job.resume}" if job.resume else ""
+            job.say(f"kept: {answers} answers; spent: ${ledger.spent_usd:.4f} in {ledger.calls} calls.{go_on}")
 
 
 def _read(job: Job, scratch: Path, stack: ExitStack) -> Opening:

@@ -149,3 +149,26 @@ def test_damage_that_comes_while_a_run_is_going_is_told(tmp_path: Path) -> None:
             journal.output("case 3", "base", 0)
         with pytest.raises(InfrastructureError, match="damaged while"):
             list(journal.all_outputs())
+
+
+def test_a_note_of_what_was_spent_that_vanished_is_an_error_and_not_forgotten(whole: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(whole, tmp_path / "copy")
+    file = copy / "journal-1.sqlite"
+    data = bytearray(file.read_bytes())
+    size = int.from_bytes(data[16:18], "big")
+    for start in range(size, len(data), size):
+        page = data[start : start + size]
+        cells = int.from_bytes(page[3:5], "big")
+        at = [int.from_bytes(page[8 + 2 * n : 10 + 2 * n], "big") for n in range(cells)]
+        left = [place for place in at if b"spent" not in page[place : place + 12]]
+        if page[0] == 0x0A and len(left) == cells - 1:  # a leaf of the notes: take one out, and leave the rest in order
+            data[start + 3 : start + 5] = len(left).to_bytes(2, "big")
+            for n, place in enumerate(left):
+                data[start + 8 + 2 * n : start + 10 + 2 * n] = place.to_bytes(2, "big")
+    assert bytes(data) != file.read_bytes()
+    file.write_bytes(data)
+    database = sqlite3.connect(file)
+    assert {name for (name,) in database.execute("SELECT name FROM meta")} == {"version", "identity"}
+    database.close()
+    with pytest.raises(InfrastructureError, match="damaged"):
+        Journal(file, identity="i")
