@@ -145,6 +145,7 @@ def run_until_stopped(work: Coroutine[Any, Any, Answer], *, again: Callable[[], 
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
         def cancelled() -> None:
+            """Cancel the work, also where the loop sleeps."""
             if task is not None:
                 task.cancel()
             loop.call_soon_threadsafe(lambda: None)  # wakes the loop up
