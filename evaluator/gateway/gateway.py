@@ -15,6 +15,7 @@ from evaluator.gateway.budget import Budget
 from evaluator.gateway.cache import AnswerStore, StoredAnswer, request_key
 from evaluator.gateway.interface import ChatAnswer, ChatRequest, EmbeddingAnswer
 from evaluator.gateway.meter import is_complete, read_chat, read_embeddings, read_usage, worst_usage
+from evaluator.gateway.pace import NOTHING, Ending, Pace, PatienceSpent
 from evaluator.gateway.prices import Prices
 from evaluator.gateway.providers import Provider
 from evaluator.gateway.retry import RetryPolicy, with_retries
@@ -34,6 +35,8 @@ class Wire:
     body: bytes
     model: str
     worst: Usage
+    limit: int | None = None
+    """Most tokens of an answer, where the body says it."""
 
 
 @dataclass(slots=True)
@@ -68,6 +71,7 @@ class Gateway:
         self._providers = providers
         self.store, self.prices, self.budget, self.run_id = store, prices, budget, run_id
         self._policy = policy or RetryPolicy()
+        self.pace = Pace()
         self._session: aiohttp.ClientSession | None = None
         self._asked: dict[bytes, _Turn] = {}
         self._free: dict[str, asyncio.Queue[str]] = {}
@@ -168,32 +172,59 @@ class Gateway:
                 hint="add its price under `prices:`, in dollars per million tokens",
             )
 
+        line = self.pace.line(wire.provider.name, wire.model, wire.provider.limits)
+        ticket, size = line.ticket(), len(wire.body)
+
         async def attempt() -> Exchange:
-            async with self.budget.reserve(worst or 0.0) as reservation:
-                # Until the answer tells its tokens, what was sent may be charged in full.
-                reservation.spent_usd = reservation.worst_usd
-                try:
-                    exchange = await self._exchange(wire)
-                except AttemptFailed as error:
-                    if error.kind in NEVER_CHARGED:
-                        reservation.spent_usd = 0.0
-                    raise
-                usage = read_usage(exchange.body)
-                if usage is not None:
-                    cost = self.prices.cost(wire.model, usage, price_provider=wire.provider.price_provider)
-                    reservation.spent_usd = cost or 0.0
-                self.spent_usd += reservation.spent_usd
+            turn = line.enter(size, wire.limit)
+            if turn is None:
+                turn = await line.wait(ticket, size, wire.limit)
+            ending, told, used, failed = Ending.FAILED, NOTHING, None, None
+            try:
+                exchange, usage = await self._charged(wire, worst)
+                ending, told = Ending.ANSWERED, exchange.told
+                used = None if usage is None else (usage.input_tokens, usage.output_tokens)
+            except AttemptFailed as error:
+                failed, told = error, error.told
+                ending = Ending.TURNED_AWAY if error.turned_away else Ending.FAILED
+            finally:
+                why = line.leave(turn, ending, told, used)
+            if failed is not None:
+                raise failed if why is None else PatienceSpent(why)
             if not is_complete(wire.path, exchange.body):  # charged all the same, and asked again
                 raise AttemptFailed("the answer holds no result", kind=FailureKind.INVALID_ANSWER)
             return exchange
 
         try:
-            exchange, attempts = await with_retries(attempt, self._policy)
+            exchange, attempts = await with_retries(attempt, self._policy, patience_s=wire.provider.limits.patience_s)
         except AttemptFailed as error:
             self._count_failure(wire.provider.name, error)
             raise ProviderError(f"{wire.provider.name}: {error.message}", kind=error.kind) from None
+        except PatienceSpent as error:
+            raise ProviderDown(
+                f"{wire.provider.name} {error} (model {ascii(wire.model)[:80]})",
+                hint="try again later, or raise `patience` of the provider; what is finished will not be asked again",
+            ) from None
         self._failed_in_a_row[wire.provider.name] = 0
         return StoredAnswer(exchange.body, exchange.latency_s, self.run_id, attempts)
+
+    async def _charged(self, wire: Wire, worst: float | None) -> tuple[Exchange, Usage | None]:
+        """One attempt, its cost charged against the budget."""
+        async with self.budget.reserve(worst or 0.0) as reservation:
+            # Until the answer tells its tokens, what was sent may be charged in full.
+            reservation.spent_usd = reservation.worst_usd
+            try:
+                exchange = await self._exchange(wire)
+            except AttemptFailed as error:
+                if error.kind in NEVER_CHARGED:
+                    reservation.spent_usd = 0.0
+                raise
+            usage = read_usage(exchange.body)
+            if usage is not None:
+                cost = self.prices.cost(wire.model, usage, price_provider=wire.provider.price_provider)
+                reservation.spent_usd = cost or 0.0
+            self.spent_usd += reservation.spent_usd
+            return exchange, usage
 
     async def _exchange(self, wire: Wire) -> Exchange:
         if self._session is None:
@@ -233,8 +264,7 @@ class Gateway:
         self._failed_in_a_row[name] = self._failed_in_a_row.get(name, 0) + 1
         if self._failed_in_a_row[name] >= _GIVE_UP_AFTER:
             raise ProviderDown(
-                f"{name}: {_GIVE_UP_AFTER} calls in a row failed, each after {self._policy.attempts} attempts;"
-                f" the last: {error.message}",
+                f"{name}: {_GIVE_UP_AFTER} calls in a row failed, each asked again before; the last: {error.message}",
                 hint="try again when the provider works; what is finished is kept and will not be asked again",
             ) from None
 
@@ -286,4 +316,6 @@ def _wire(provider: Provider, path: str, body: Mapping[str, Any], model: str) ->
     # The order of keys is kept, in the body and so in the cache key: the order of a schema's properties is the order
     # in which a model fills them in.
     encoded = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-    return Wire(provider, path, encoded, model, worst_usage(body, len(encoded)))
+    limited = "max_tokens" in body or "max_completion_tokens" in body
+    worst = worst_usage(body, len(encoded))
+    return Wire(provider, path, encoded, model, worst, worst.output_tokens if limited else None)
