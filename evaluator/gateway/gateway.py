@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -63,6 +64,7 @@ class Gateway:
         budget: Budget,
         run_id: str,
         policy: RetryPolicy | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take what was set up elsewhere; nothing is opened before the context is entered."""
         self.spent_usd = 0.0
@@ -71,7 +73,8 @@ class Gateway:
         self._providers = providers
         self.store, self.prices, self.budget, self.run_id = store, prices, budget, run_id
         self._policy = policy or RetryPolicy()
-        self.pace = Pace()
+        self._now = now
+        self.pace = Pace(now=now)
         self._session: aiohttp.ClientSession | None = None
         self._asked: dict[bytes, _Turn] = {}
         self._free: dict[str, asyncio.Queue[str]] = {}
@@ -196,7 +199,9 @@ class Gateway:
             return exchange
 
         try:
-            exchange, attempts = await with_retries(attempt, self._policy, patience_s=wire.provider.limits.patience_s)
+            exchange, attempts = await with_retries(
+                attempt, self._policy, patience_s=wire.provider.limits.patience_s, now=self._now
+            )
         except AttemptFailed as error:
             self._count_failure(wire.provider.name, error)
             raise ProviderError(f"{wire.provider.name}: {error.message}", kind=error.kind) from None

@@ -118,18 +118,29 @@ async def post_json(
     except (aiohttp.ClientError, OSError) as error:
         said = redact(str(error) or type(error).__name__, api_key)
         raise AttemptFailed(f"the connection failed: {said}", kind=FailureKind.NETWORK) from None
+    told = read_told(answer_headers, time.time())
+    return accepted(status, content, told, latency, api_key=api_key)
+
+
+def accepted(status: int, content: bytes, told: Told, latency_s: float, *, api_key: str | None) -> Exchange:
+    """An answer that was read, as an exchange.
+
+    Raises:
+        AttemptFailed: It is an error, or no JSON object.
+    """
     if status != 200:
-        message = error_message(content, status, api_key)
-        told = read_told(answer_headers, time.time())
         kind = failure_kind(status, content)
-        raise AttemptFailed(f"HTTP {status}: {message}", kind=kind, told=told, turned_away=is_turned_away(kind, status, told))
+        message = f"HTTP {status}: {error_message(content, status, api_key)}"
+        raise AttemptFailed(message, kind=kind, told=told, turned_away=is_turned_away(kind, status, told))
     try:
         parsed = json.loads(content)
     except (ValueError, RecursionError):
-        raise AttemptFailed(f"the answer is not JSON ({len(content)} bytes)", kind=FailureKind.INVALID_ANSWER) from None
+        raise AttemptFailed(
+            f"the answer is not JSON ({len(content)} bytes)", kind=FailureKind.INVALID_ANSWER, told=told
+        ) from None
     if not isinstance(parsed, dict):
-        raise AttemptFailed("the answer is not a JSON object", kind=FailureKind.INVALID_ANSWER)
-    return Exchange(parsed, latency, read_told(answer_headers, time.time()))
+        raise AttemptFailed("the answer is not a JSON object", kind=FailureKind.INVALID_ANSWER, told=told)
+    return Exchange(parsed, latency_s, told)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

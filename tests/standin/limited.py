@@ -1,9 +1,12 @@
 """A provider that really has limits: buckets of requests and tokens by model, 429 past them, and headers that tell."""
 
+import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
@@ -21,6 +24,13 @@ def as_openai(kind: str, limit: float, left: float, reset_s: float) -> dict[str,
     return {name.format(part): value for part, value in told.items()}
 
 
+def as_anthropic(kind: str, limit: float, left: float, reset_s: float) -> dict[str, str]:
+    """Times are dates to the second, here of the running loop's clock."""
+    moment = datetime.fromtimestamp(math.ceil(asyncio.get_running_loop().time() + reset_s), UTC)
+    told = {"limit": f"{limit:.0f}", "remaining": f"{max(0, int(left))}", "reset": f"{moment:%Y-%m-%dT%H:%M:%SZ}"}
+    return {f"anthropic-ratelimit-{kind}-{part}": value for part, value in told.items()}
+
+
 def as_nobody(kind: str, limit: float, left: float, reset_s: float) -> dict[str, str]:
     return {}
 
@@ -31,14 +41,10 @@ class Bucket:
 
     limit: float
     a_second: float
-    left: float = 0.0
-    at: float = field(default_factory=time.monotonic)
+    left: float
+    at: float
 
-    def __post_init__(self) -> None:
-        self.left = self.limit
-
-    def fill(self) -> None:
-        now = time.monotonic()
+    def fill(self, now: float) -> None:
         self.left, self.at = min(self.limit, self.left + (now - self.at) * self.a_second), now
 
     @property
@@ -57,6 +63,7 @@ class Limited:
     retry_after: bool = True
     made: int = 10
     """Tokens of an answer."""
+    now: Callable[[], float] = time.monotonic
     buckets: dict[str, dict[str, Bucket]] = field(default_factory=dict)
     turned_away: Counter[str] = field(default_factory=Counter)
     answered: Counter[str] = field(default_factory=Counter)
@@ -65,12 +72,13 @@ class Limited:
         model = body["model"]
         limits = {"requests": self.requests, "tokens": self.tokens}
         if model not in self.buckets:
-            self.buckets[model] = {kind: Bucket(*limit) for kind, limit in limits.items() if limit}
+            now = self.now()
+            self.buckets[model] = {kind: Bucket(*limit, limit[0], now) for kind, limit in limits.items() if limit}
         buckets = self.buckets[model]
         answer = completion(model, "word " * self.made, sent=body["messages"])
         cost = {"requests": 1.0, "tokens": float(answer["usage"]["total_tokens"])}
         for bucket in buckets.values():
-            bucket.fill()
+            bucket.fill(self.now())
         fits = all(bucket.left >= cost[kind] for kind, bucket in buckets.items())
         if fits:
             for kind, bucket in buckets.items():

@@ -119,6 +119,11 @@ class Lane:
                 wait = max(wait, ahead)
         return wait
 
+    def share(self, given: float, made: float) -> float:
+        """Which part of the limits a call takes: of the one that it takes most of."""
+        parts = (min(1.0, _cost(kind, given, made) / known.limit) for kind, known in self.allowances.items())
+        return max(parts, default=1.0) or 1e-9
+
     def send(self, now: float, window: Window, size: int, given: float, made: float) -> Call:
         """Count a call as under way."""
         window.sent()

@@ -1,8 +1,8 @@
 """What a provider tells of its limits in the headers of an answer: how long to wait, and what is left of each limit.
 
 OpenAI's `x-ratelimit-*` (Groq, GitHub Models and others send the same) with durations such as `6m0s`, Azure's with
-plain seconds, Anthropic's `anthropic-ratelimit-*` with RFC 3339 times. In all of them `reset` is the time until the limit is
-whole again, so that (limit - remaining) / reset is how fast it fills. What cannot be read is not believed.
+plain seconds, Anthropic's `anthropic-ratelimit-*` with RFC 3339 times. In all of them `reset` is the time until the
+limit is whole again, so that (limit - remaining) / reset is how fast it fills. What cannot be read is not believed.
 """
 
 import math

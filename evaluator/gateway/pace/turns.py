@@ -28,6 +28,8 @@ class _Waiter:
     future: asyncio.Future[Call]
     size: int
     limit: int | None
+    patient: bool
+    """Whether it waits as long as it takes."""
 
 
 @dataclass(slots=True)
@@ -49,7 +51,7 @@ class Line:
     _waiting: dict[str, list[tuple[int, _Waiter]]] = field(default_factory=dict)
     """By who asks: a heap by ticket. Nobody is kept who does not wait."""
     _served: dict[str, float] = field(default_factory=dict)
-    """Start-time fair queueing (P. Goyal et al., 1996), every call alike: the side that was served least is next."""
+    """Start-time fair queueing (P. Goyal et al., 1996): the side that has had the least part of the limits is next."""
     _last_served: float = 0.0
     _alarm: asyncio.TimerHandle | None = None
 
@@ -75,7 +77,7 @@ class Line:
             return None
         window = lane.windows.get(who) or lane.window(who)
         now = self.now()
-        if window.in_flight + 1 > window.size and window.wait_s(now) > 0:
+        if window.size < math.inf and window.wait_s(now) > 0:
             return None
         given, made = lane.estimate(size, limit)
         if (lane.allowances or lane.held_until > now) and lane.wait_s(now, given, made) > 0:
@@ -98,12 +100,14 @@ class Line:
             PatienceSpent: The provider asks for a longer wait than the config allows.
         """
         if why := self._hopeless():
+            if longest_s is not None:
+                return self._send(who, size, limit)
             raise PatienceSpent(why)
         future: asyncio.Future[Call] = asyncio.get_running_loop().create_future()
         if who not in self._waiting:
             self._waiting[who] = []
             self._served[who] = max(self._served.get(who, 0.0), self._last_served)
-        heapq.heappush(self._waiting[who], (ticket, _Waiter(future, size, limit)))
+        heapq.heappush(self._waiting[who], (ticket, _Waiter(future, size, limit, longest_s is None)))
         self._admit()
         try:
             if longest_s is None:
@@ -179,14 +183,14 @@ class Line:
                 del self._waiting[who]
                 return 0.0
             waiter = queue[0][1]
-            if why is not None:
+            if why is not None and waiter.patient:
                 waiter.future.set_exception(PatienceSpent(why))
                 return 0.0
             ready = self.lane.window(who).wait_s(now)
             limits = self.lane.wait_s(now, *self.lane.estimate(waiter.size, waiter.limit))
             if ready <= 0 and limits <= 0:
                 self._last_served = self._served[who]
-                self._served[who] += 1.0
+                self._served[who] += self.lane.share(*self.lane.estimate(waiter.size, waiter.limit))
                 waiter.future.set_result(self._send(who, waiter.size, waiter.limit))
                 return 0.0
             soonest = min(soonest, max(ready, limits))

@@ -49,7 +49,9 @@ class Window:
     def wait_s(self, now: float) -> float:
         """Seconds until another call may be sent; infinity if one has to end first."""
         if self.size >= 1:
-            return 0.0 if self.in_flight + 1 <= self.size else math.inf
+            # The place of a call that was turned away stays empty until the window ends.
+            places = max(1.0, self.size - self._turned_away)
+            return 0.0 if self.in_flight + 1 <= places else math.inf
         if self.in_flight:
             return math.inf
         return max(0.0, self._last_ended_at + self._duration_s * (1 / self.size - 1) - now)
