@@ -23,6 +23,7 @@ from evaluator.gateway.retry import RetryPolicy, with_retries
 from evaluator.gateway.transport import NEVER_CHARGED, AttemptFailed, Exchange, open_session, post_json
 from evaluator.records import INFRASTRUCTURE_KINDS, Call, FailureKind, Usage
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _GIVE_UP_AFTER = 8
 """Calls in a row that fail for good before a provider counts as down."""
 
@@ -44,8 +45,30 @@ class Wire:
 class _Turn:
     """Who asks for the same answer takes turns: the first asks, the others find it kept."""
 
+    asked: dict[bytes, "_Turn"]
+    """Where it stands for as long as somebody asks or waits."""
+    key: bytes
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     waiting: int = 0
+
+    async def __aenter__(self) -> None:
+        """Wait for the others."""
+        self.waiting += 1
+        try:
+            await self.lock.acquire()
+        except BaseException:
+            self._leave()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        """Let the next one in."""
+        self.lock.release()
+        self._leave()
+
+    def _leave(self) -> None:
+        self.waiting -= 1
+        if self.waiting == 0:
+            self.asked.pop(self.key, None)
 
 
 class ProviderDown(InfrastructureError):
@@ -151,21 +174,15 @@ class Gateway:
             if stored is not None:
                 return stored.body, self._metered(wire, stored, cached=True)
             answer = await self._ask(wire)
-            self.store.put(key, answer)
+            await self.store.keep(key, answer)
             return answer.body, self._metered(wire, answer, cached=False)
 
-    @asynccontextmanager
-    async def turn(self, key: bytes) -> AsyncIterator[None]:
-        """Wait for whoever asks the same at the moment, so that the answer is then found kept."""
-        turn = self._asked.setdefault(key, _Turn())
-        turn.waiting += 1
-        try:
-            async with turn.lock:
-                yield
-        finally:
-            turn.waiting -= 1
-            if turn.waiting == 0:
-                self._asked.pop(key, None)
+    def turn(self, key: bytes) -> "_Turn":
+        """Wait, in this context, for whoever asks the same at the moment, so that the answer is then found kept."""
+        turn = self._asked.get(key)
+        if turn is None:
+            turn = self._asked[key] = _Turn(self._asked, key)
+        return turn
 
     async def _ask(self, wire: Wire) -> StoredAnswer:
         worst = self.prices.cost(wire.model, wire.worst, price_provider=wire.provider.price_provider)
@@ -234,13 +251,15 @@ class Gateway:
     async def _exchange(self, wire: Wire) -> Exchange:
         if self._session is None:
             raise RuntimeError("the gateway is used outside its context")
-        async with self.server(wire.provider) as url:
+        provider = wire.provider
+        if not provider.exclusive:  # the common case, without the cost of a context
+            url = provider.base_urls[0] + wire.path
             return await post_json(
-                self._session,
-                url + wire.path,
-                wire.body,
-                api_key=wire.provider.api_key,
-                timeout_s=wire.provider.timeout_s,
+                self._session, url, wire.body, api_key=provider.api_key, timeout_s=provider.timeout_s
+            )
+        async with self.server(provider) as url:
+            return await post_json(
+                self._session, url + wire.path, wire.body, api_key=provider.api_key, timeout_s=provider.timeout_s
             )
 
     @asynccontextmanager
@@ -320,7 +339,7 @@ class Caller:
 def _wire(provider: Provider, path: str, body: Mapping[str, Any], model: str) -> Wire:
     # The order of keys is kept, in the body and so in the cache key: the order of a schema's properties is the order
     # in which a model fills them in.
-    encoded = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    encoded = _encode(body).encode("utf-8", "replace")
     limited = "max_tokens" in body or "max_completion_tokens" in body
     worst = worst_usage(body, len(encoded))
     return Wire(provider, path, encoded, model, worst, worst.output_tokens if limited else None)
