@@ -64,6 +64,8 @@ class Limited:
     made: int = 10
     """Tokens of an answer."""
     now: Callable[[], float] = time.monotonic
+    text: Callable[[Mapping[str, Any]], str] | None = None
+    """What is answered, if it matters."""
     buckets: dict[str, dict[str, Bucket]] = field(default_factory=dict)
     turned_away: Counter[str] = field(default_factory=Counter)
     answered: Counter[str] = field(default_factory=Counter)
@@ -75,7 +77,8 @@ class Limited:
             now = self.now()
             self.buckets[model] = {kind: Bucket(*limit, limit[0], now) for kind, limit in limits.items() if limit}
         buckets = self.buckets[model]
-        answer = completion(model, "word " * self.made, sent=body["messages"])
+        text = self.text(body) if self.text else "word " * self.made
+        answer = completion(model, text, sent=body["messages"])
         cost = {"requests": 1.0, "tokens": float(answer["usage"]["total_tokens"])}
         for bucket in buckets.values():
             bucket.fill(self.now())

@@ -101,7 +101,7 @@ def test_an_impatient_call_goes_ahead_in_the_end() -> None:
         async with queue.turn(100, None, longest_s=60.0):
             return early, virtual_now()
 
-    assert virtually(work()) == (pytest.approx(10.0), pytest.approx(30.0))
+    assert virtually(work()) == pytest.approx((10.0, 30.0))
 
 
 def test_a_wait_beyond_patience_is_told_to_all_who_wait() -> None:

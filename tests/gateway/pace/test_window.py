@@ -12,7 +12,7 @@ from evaluator.gateway.pace.window import SMALLEST, Window
 
 def fill(window: Window, now: float, most: int = 64) -> list[int]:
     """Send as many as may be; the number of the window of each."""
-    sent = []
+    sent: list[int] = []
     while len(sent) < most and window.wait_s(now) <= 0:
         window.sent()
         sent.append(window.number)
