@@ -73,6 +73,10 @@ class ProviderSection(Section):
     api_key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     timeout: Duration = 120.0
     price_provider: str | None = Field(default=None, description="Name of the provider in the price list.")
+    max_in_flight: int | None = Field(default=None, ge=1, description="Most calls to a model at once.")
+    requests_per_minute: float | None = Field(default=None, gt=0, description="Of a model; else as answers tell.")
+    tokens_per_minute: float | None = Field(default=None, gt=0, description="Of a model; else as answers tell.")
+    patience: Duration = Field(default=600.0, description="How long it may say `wait` before it counts as down.")
 
 
 class PriceSection(Section):
