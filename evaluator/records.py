@@ -13,6 +13,8 @@ JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, J
 
 Side = Literal["base", "head"]
 SIDES: tuple[Side, Side] = ("base", "head")
+MOST_TRACED = 200
+"""Requests of a case whose times are kept; all of its calls are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +99,10 @@ class Call:
 
     provider: str
     model: str
-    usage: Usage
+    usage: Usage | None
+    """Tokens of the answer; None if the provider did not tell them."""
     cost_usd: float | None
-    """Price of the answer by the price list; None if the model has no known price."""
+    """Price of the answer by the price list; None if the tokens are not known or the model has no known price."""
     latency_s: float
     """Seconds from sending the request to the last byte of the answer, without our own queue or retries."""
     cached: bool = False
@@ -108,6 +111,20 @@ class Call:
     """Id of the run in which the latency was measured."""
     attempts: int = 1
     """How often the call was sent until it was answered."""
+    most_usage: Usage | None = None
+    """Where `usage` is None: the most that the request allowed, which then counts; None if nothing limited it."""
+    most_usd: float | None = None
+    """The price of `most_usage`, if there is one."""
+
+    @property
+    def counted_usage(self) -> Usage | None:
+        """Tokens that count to the case: those of the answer, else the most there can have been; None if unknown."""
+        return self.most_usage if self.usage is None else self.usage
+
+    @property
+    def counted_usd(self) -> float | None:
+        """Dollars that count to the case, likewise."""
+        return self.most_usd if self.usage is None else self.cost_usd
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +134,40 @@ class ToolCall:
     name: str
     arguments: JsonValue = None
     """Parsed JSON arguments; the raw string if it is not JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class TracedRequest:
+    """One request of an app to a provider, as it came through the gateway's door. Times are in seconds."""
+
+    method: str
+    path: str
+    """At the provider, without the query. Untrusted."""
+    status: int | None
+    """What the app was answered; None if it went away before."""
+    started_s: float
+    """When it came, since the case began."""
+    ended_s: float
+    """When its answer had been passed on, likewise."""
+    waits: tuple[tuple[float, float], ...]
+    """Times of our own, since the case began, in order: until the run's budget had room, while the same answer was
+    being asked for, in a queue of ours. What it waited for a cap of its own case is the app's time."""
+    first_byte_s: float | None
+    """From sending to the answer's first byte; the original's where it was cached."""
+    streamed: bool
+    call: Call | None
+    """As metered, if it may be charged; its cost is None where the path is not metered, usage was not told, or the
+    app went away before the answer."""
+    charged_usd: float
+    """What was counted against the budget: the worst case where the provider did not tell."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """Tools that the model asked for in this answer."""
+    failure: Failure | None = None
+
+    @property
+    def waited_s(self) -> float:
+        """How long it waited for us."""
+        return sum(until - since for since, until in self.waits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +186,10 @@ class Output:
     usage: Usage | None = None
     """Tokens as metered, or as the app itself told; None if unknown."""
     cost_usd: float | None = None
+    """Dollars, likewise; a call whose tokens nobody told counts with the most that its request allowed."""
     failure: Failure | None = None
+    requests: tuple[TracedRequest, ...] = ()
+    """What an app asked through the gateway's door, the first `MOST_TRACED` of it, in the order in which it ended."""
 
     @property
     def cached(self) -> bool:

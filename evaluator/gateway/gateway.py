@@ -15,7 +15,7 @@ from evaluator.errors import ConfigError, InfrastructureError, ProviderError
 from evaluator.gateway.budget import Budget
 from evaluator.gateway.cache import AnswerStore, StoredAnswer, request_key
 from evaluator.gateway.interface import ChatAnswer, ChatRequest, EmbeddingAnswer
-from evaluator.gateway.meter import is_complete, read_chat, read_embeddings, read_usage, worst_usage
+from evaluator.gateway.meter import is_complete, is_limited, read_chat, read_embeddings, read_usage, worst_usage
 from evaluator.gateway.pace import NOTHING, Ending, Pace, PatienceSpent
 from evaluator.gateway.prices import Prices
 from evaluator.gateway.providers import Provider
@@ -37,6 +37,8 @@ class Wire:
     body: bytes
     model: str
     worst: Usage
+    most: Usage | None
+    """The same, or None where nothing in the body limits the answer."""
     limit: int | None = None
     """Most tokens of an answer, where the body says it."""
 
@@ -300,12 +302,18 @@ class Gateway:
         return Call(
             provider=wire.provider.name,
             model=wire.model,
-            usage=usage or Usage(),
+            usage=usage,
             cost_usd=cost,
             latency_s=answer.latency_s,
             cached=cached,
             measured_in=answer.measured_in,
             attempts=answer.attempts,
+            most_usage=wire.most if usage is None else None,
+            most_usd=(
+                None
+                if usage is not None or wire.most is None
+                else self.prices.cost(wire.model, wire.most, price_provider=wire.provider.price_provider)
+            ),
         )
 
 
@@ -342,4 +350,5 @@ def _wire(provider: Provider, path: str, body: Mapping[str, Any], model: str) ->
     encoded = _encode(body).encode("utf-8", "replace")
     limited = "max_tokens" in body or "max_completion_tokens" in body
     worst = worst_usage(body, len(encoded))
-    return Wire(provider, path, encoded, model, worst, worst.output_tokens if limited else None)
+    most = worst if path == "/embeddings" or is_limited(body) else None
+    return Wire(provider, path, encoded, model, worst, most, worst.output_tokens if limited else None)

@@ -35,6 +35,7 @@ def billed(answered: Answered) -> tuple[str, Usage]:
 
 
 def metered(call: Call) -> tuple[str, Usage]:
+    assert call.usage is not None
     return call.model, call.usage
 
 
@@ -55,7 +56,7 @@ def test_a_change_is_judged_and_every_case_is_metered_to_the_token(
     paid: dict[str, Counter[tuple[str, Usage]]] = {case_id: Counter() for case_id in rows}
     for case_id, side, output in outputs(home):
         assert output.failure is None, (case_id, side, output.failure)
-        assert output.usage == sum((call.usage for call in output.calls), Usage())
+        assert output.usage == sum((metered(call)[1] for call in output.calls), Usage())
         known = {billed(answered): answered.usd for answered in of_the_app(provider)}
         assert output.cost_usd == pytest.approx(sum(known[metered(call)] for call in output.calls), rel=1e-9)
         paid[case_id].update(metered(call) for call in output.calls if not call.cached)

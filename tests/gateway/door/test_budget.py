@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,11 @@ from evaluator.config.model import PriceSection
 from evaluator.gateway.budget import Budget
 from evaluator.gateway.cache import AnswerStore
 from evaluator.gateway.door import DoorSettings, Slot, open_door, standard_routes
-from evaluator.gateway.door.endpoints import Endpoint, worst_usage
+from evaluator.gateway.door.endpoints import Endpoint, most_usage, worst_usage
+from evaluator.gateway.door.reading import Asked, read_request
 from evaluator.gateway.gateway import Gateway
 from evaluator.gateway.prices import Prices
+from evaluator.records import Usage
 from tests.gateway.door.scene import body, post, providers, scene
 from tests.standin.provider import StandIn, fault, stand_in
 from tests.standin.replies import Reply
@@ -35,7 +38,7 @@ async def test_past_the_runs_cap_a_call_is_not_made_and_the_run_is_told(tmp_path
     assert got[2].headers["x-should-retry"] == "false"
     assert other.json["error"]["type"] == "budget"
     assert len(here.server.log) == 2
-    assert "2 calls is used up" in str(here.door.exhausted)
+    assert "2 calls is used up" in str(here.doors.exhausted)
     assert trace.refused is not None
     assert trace.failure is not None
 
@@ -62,7 +65,7 @@ async def test_a_cases_cap_stops_that_case_alone(tmp_path: Path) -> None:
     assert codes[0] == 200
     assert codes[-1] == 402
     assert sum(call.cost_usd or 0.0 for call in one.calls) <= 0.0002
-    assert (two.refused, here.door.exhausted, here.door.broken) == (None, None, None)
+    assert (two.refused, here.doors.exhausted, here.doors.broken) == (None, None, None)
     assert "cap of a case" in str(one.refused)
 
 
@@ -75,7 +78,7 @@ async def test_dollars_are_capped_so_the_unpriced_and_the_unmetered_are_refused(
             assert (got.status, got.json["error"]["code"]) == (403, "not_metered"), path
         assert (await post(here, "/v1/echo/models", b"", method="GET")).status == 200
         assert here.server.log == []
-    assert "no known price" in str(here.door.broken)
+    assert "no known price" in str(here.doors.broken)
     allowed = DoorSettings(unmetered_posts=True)
     async with scene(lambda body, n: "ok", tmp_path, budget=Budget(max_usd=1.0), settings=allowed) as here:
         assert (await post(here, "/v1/echo/images", b"{}")).status == 200
@@ -94,15 +97,27 @@ async def test_dollars_are_capped_so_the_unpriced_and_the_unmetered_are_refused(
     ],
 )  # fmt: skip
 def test_the_worst_case_is_the_requests_own_limit(endpoint: Endpoint, fields: dict[str, Any], most: int) -> None:
-    found = worst_usage(endpoint, fields, b"x" * 100, 4096)
+    found = worst_usage(endpoint, asked(fields), 100, 4096)
     assert (found.input_tokens, found.output_tokens) == (100, most)
 
 
 def test_what_a_request_only_points_to_is_reserved_too() -> None:
-    seen = worst_usage(Endpoint.CHAT, {}, b'{"type":"image_url","image_url":{"url":"https://x"}}', 1)
+    seen = worst_usage(Endpoint.CHAT, asked({"type": "image_url", "image_url": {"url": "https://x"}}), 60, 1)
     assert seen.input_tokens > 20_000
-    assert worst_usage(Endpoint.RESPONSES, {"previous_response_id": "r"}, b"{}", 1).input_tokens > 100_000
-    assert worst_usage(Endpoint.MESSAGES, {}, b'{"cache_control":1}', 1).input_tokens == 2 * 19
+    named = asked({"previous_response_id": "r"})
+    assert worst_usage(Endpoint.RESPONSES, named, 2, 1).input_tokens > 100_000
+    assert worst_usage(Endpoint.MESSAGES, asked({"cache_control": 1}), 19, 1).input_tokens == 2 * 19
+
+
+def test_nothing_is_the_most_where_nothing_limits_an_answer() -> None:
+    assert most_usage(Endpoint.CHAT, asked({"n": 4}), 100) is None
+    assert most_usage(Endpoint.CHAT, asked({"max_tokens": 5, "n": 4}), 100) == Usage(100, 20)
+    assert most_usage(Endpoint.EMBEDDINGS, asked({}), 100) == Usage(100, 0)
+
+
+def asked(fields: dict[str, Any]) -> Asked:
+    """What a body asks for."""
+    return read_request(json.dumps(fields).encode(), extras={}, token="", on_demand=False)[0]
 
 
 @dataclass
@@ -192,8 +207,9 @@ async def one_run(seed: int, folder: Path) -> tuple[float, float, int, list[floa
             open_door(gateway, standard_routes(behind), settings=settings) as door,
             aiohttp.ClientSession() as app,
         ):
-            slots = [door.slot(f"s{n}") for n in range(plan.slots)]
-            refused = await asyncio.gather(*(one_slot(plan, app, door.url, slot, cases) for slot in slots))
+            entrance = door.entrances["head"]
+            slots = [entrance.slot(f"s{n}") for n in range(plan.slots)]
+            refused = await asyncio.gather(*(one_slot(plan, app, entrance.url, slot, cases) for slot in slots))
         store.close()
     for spent in cases:
         assert plan.case_cap is None or spent <= plan.case_cap * (1 + 1e-9), f"seed {seed}"
