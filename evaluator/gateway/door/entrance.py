@@ -38,6 +38,7 @@ _FILES = 16_384
 _OTHER_FILES = 256
 _FEWEST = 32
 _LOGGER = logging.getLogger(__name__)
+_LOGGER.setLevel(logging.WARNING)  # below, aiohttp quotes what apps send
 
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from evaluator.gateway.door.settings import Patience
 
@@ -72,6 +73,11 @@ class Visitor(web.RequestHandler):
         finally:
             self._idle = True
             self.until = self._now() + self._patience.idle_s
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """Say nothing of what an app sends that is no HTTP: aiohttp's words quote it, and its token with it."""
+        if not isinstance(kw.get("exc_info"), HttpProcessingError | web.RequestPayloadError):
+            super().log_exception(*args, **kw)
 
     def serving(self) -> None:
         """The app waits for us, or for its provider: no limit of ours."""

@@ -39,7 +39,7 @@ async def connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter
 async def hold(port: int, first: bytes, drip: bytes, began: asyncio.Semaphore) -> None:
     """Say the first words, and then as little as keeps a connection up; come back where it is cut off."""
     while True:
-        reader, writer = await connect(port)
+        _reader, writer = await connect(port)
         try:
             writer.write(first)
             began.release()

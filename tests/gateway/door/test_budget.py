@@ -14,13 +14,14 @@ import pytest
 from evaluator.config.model import PriceSection
 from evaluator.gateway.budget import Budget
 from evaluator.gateway.cache import AnswerStore
-from evaluator.gateway.door import DoorSettings, Slot, open_door, standard_routes
+from evaluator.gateway.door import DoorSettings, Slot, Trace, open_door, standard_routes
 from evaluator.gateway.door.endpoints import Endpoint, most_usage, worst_usage
 from evaluator.gateway.door.reading import Asked, read_request
 from evaluator.gateway.gateway import Gateway
 from evaluator.gateway.prices import Prices
-from evaluator.records import Usage
-from tests.gateway.door.scene import body, post, providers, scene
+from evaluator.records import Output, TracedRequest, Usage
+from evaluator.target.metering import metered
+from tests.gateway.door.scene import Scene, body, post, providers, scene
 from tests.standin.provider import StandIn, fault, stand_in
 from tests.standin.replies import Reply
 
@@ -236,3 +237,38 @@ async def test_500_random_runs_never_pass_their_cap(tmp_path: Path) -> None:
     assert max(shares) > 0.7, "the caps were never near"
     assert refusals > RUNS, "the caps were never reached"
     assert sum(ours) / len(ours) > 0.3
+
+
+async def late(sent: Any, number: int) -> str:
+    await asyncio.sleep(0.2)
+    return "ok"
+
+
+async def two_at_once(here: Scene) -> tuple[TracedRequest, TracedRequest]:
+    """The requests of a case that asks twice at once, the first and the one that had to wait for it."""
+    with here.slot.case("c1", scope=None) as trace:
+        asked = (post(here, "/v1/chat/completions", body(text)) for text in ("a", "b"))
+        assert [got.status for got in await asyncio.gather(*asked)] == [200, 200]
+    first, second = trace.requests
+    assert second.ended_s - second.started_s > 0.35, "it had to wait"
+    return first, second
+
+
+async def test_what_a_case_waits_for_its_own_cap_is_the_apps_time(tmp_path: Path) -> None:
+    settings = DoorSettings(max_usd_per_case=0.00015)  # room for the worst of one call, and for two that are answered
+    async with scene(late, tmp_path, settings=settings) as here:
+        requests = await two_at_once(here)
+    answered = Output(text="x", latency_s=requests[1].ended_s)
+    assert max(request.waited_s for request in requests) < 0.1
+    counted = metered(answered, Trace(requests=list(requests))).latency_s
+    assert counted is not None
+    assert counted > 0.35
+
+
+async def test_what_a_case_waits_for_the_runs_budget_is_not(tmp_path: Path) -> None:
+    async with scene(late, tmp_path, budget=Budget(max_usd=0.00015)) as here:
+        requests = await two_at_once(here)
+    assert requests[1].waited_s > 0.15
+    counted = metered(Output(text="x", latency_s=requests[1].ended_s), Trace(requests=list(requests))).latency_s
+    assert counted is not None
+    assert counted < requests[1].ended_s - 0.15
