@@ -1,20 +1,27 @@
 """The records that pass between rooms: what a case, an output, a score, a comparison and a verdict are.
 
-Plain frozen dataclasses without behaviour beyond small derived properties; nothing here does I/O or statistics.
+Plain frozen dataclasses without behaviour beyond small derived properties; nothing here does I/O or statistics. Calls
+to models are in `calls.py`, and handed on here.
 Units everywhere: seconds, US dollars, tokens; shares are 0 to 1 (0.05 is 5 %).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import Literal
 
-JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
+from evaluator.calls import INFRASTRUCTURE_KINDS as INFRASTRUCTURE_KINDS
+from evaluator.calls import MOST_TRACED as MOST_TRACED
+from evaluator.calls import Call as Call
+from evaluator.calls import Failure as Failure
+from evaluator.calls import FailureKind as FailureKind
+from evaluator.calls import JsonValue as JsonValue
+from evaluator.calls import ToolCall as ToolCall
+from evaluator.calls import TracedRequest as TracedRequest
+from evaluator.calls import Usage as Usage
 
 Side = Literal["base", "head"]
 SIDES: tuple[Side, Side] = ("base", "head")
-MOST_TRACED = 200
-"""Requests of a case whose times are kept; all of its calls are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,141 +40,6 @@ class Case:
     """Cases that share a document or conversation share a cluster; None stands alone."""
     line: int = 0
     """Line of the row in its file, from 1; 0 if unknown."""
-
-
-class FailureKind(StrEnum):
-    """Why an output or a score is missing. `INFRASTRUCTURE_KINDS` are nobody's answer; the rest are the app's own."""
-
-    RATE_LIMIT = "rate_limit"
-    SERVER = "server"
-    TIMEOUT = "timeout"
-    NETWORK = "network"
-    BUDGET = "budget"
-    AUTHENTICATION = "authentication"
-    INVALID_REQUEST = "invalid_request"
-    CONTEXT_TOO_LONG = "context_too_long"
-    REFUSED = "refused"
-    INVALID_ANSWER = "invalid_answer"
-    CRASH = "crash"
-    HANG = "hang"
-    RENDER = "render"
-    SCORER = "scorer"
-
-
-INFRASTRUCTURE_KINDS = frozenset(
-    {
-        FailureKind.RATE_LIMIT,
-        FailureKind.SERVER,
-        FailureKind.TIMEOUT,
-        FailureKind.NETWORK,
-        FailureKind.BUDGET,
-        FailureKind.AUTHENTICATION,
-    }
-)
-"""Failures of a provider or of the budget: they say nothing about the change under test."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why an output or a score is missing. It is counted under `error_rate` and never becomes a score."""
-
-    kind: FailureKind
-    message: str
-    """Untrusted text: may hold provider or app output."""
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens of one or more provider calls. `input_tokens` includes the cached ones."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_input_tokens: int = 0
-
-    def __add__(self, other: "Usage") -> "Usage":
-        """Add token by token."""
-        return Usage(
-            self.input_tokens + other.input_tokens,
-            self.output_tokens + other.output_tokens,
-            self.cached_input_tokens + other.cached_input_tokens,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One answered call to a provider, as metered by the gateway."""
-
-    provider: str
-    model: str
-    usage: Usage | None
-    """Tokens of the answer; None if the provider did not tell them."""
-    cost_usd: float | None
-    """Price of the answer by the price list; None if the tokens are not known or the model has no known price."""
-    latency_s: float
-    """Seconds from sending the request to the last byte of the answer, without our own queue or retries."""
-    cached: bool = False
-    """True if the answer came from the response cache: tokens, cost and latency are the original call's."""
-    measured_in: str = ""
-    """Id of the run in which the latency was measured."""
-    attempts: int = 1
-    """How often the call was sent until it was answered."""
-    most_usage: Usage | None = None
-    """Where `usage` is None: the most that the request allowed, which then counts; None if nothing limited it."""
-    most_usd: float | None = None
-    """The price of `most_usage`, if there is one."""
-
-    @property
-    def counted_usage(self) -> Usage | None:
-        """Tokens that count to the case: those of the answer, else the most there can have been; None if unknown."""
-        return self.most_usage if self.usage is None else self.usage
-
-    @property
-    def counted_usd(self) -> float | None:
-        """Dollars that count to the case, likewise."""
-        return self.most_usd if self.usage is None else self.cost_usd
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """A tool that the model asked to call."""
-
-    name: str
-    arguments: JsonValue = None
-    """Parsed JSON arguments; the raw string if it is not JSON."""
-
-
-@dataclass(frozen=True, slots=True)
-class TracedRequest:
-    """One request of an app to a provider, as it came through the gateway's door. Times are in seconds."""
-
-    method: str
-    path: str
-    """At the provider, without the query. Untrusted."""
-    status: int | None
-    """What the app was answered; None if it went away before."""
-    started_s: float
-    """When it came, since the case began."""
-    ended_s: float
-    """When its answer had been passed on, likewise."""
-    waits: tuple[tuple[float, float], ...]
-    """Times of our own, since the case began, in order: until the run's budget had room, while the same answer was
-    being asked for, in a queue of ours. What it waited for a cap of its own case is the app's time."""
-    first_byte_s: float | None
-    """From sending to the answer's first byte; the original's where it was cached."""
-    streamed: bool
-    call: Call | None
-    """As metered, if it may be charged; its cost is None where the path is not metered, usage was not told, or the
-    app went away before the answer."""
-    charged_usd: float
-    """What was counted against the budget: the worst case where the provider did not tell."""
-    tool_calls: tuple[ToolCall, ...] = ()
-    """Tools that the model asked for in this answer."""
-    failure: Failure | None = None
-
-    @property
-    def waited_s(self) -> float:
-        """How long it waited for us."""
-        return sum(until - since for since, until in self.waits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,8 +162,8 @@ class _Server(web.Server):
     def __call__(self) -> Visitor:
         """A new connection's protocol."""
         return Visitor(
-            self, entrance=self._entrance, access_log=None, logger=_LOGGER, lingering_time=_LINGER_S,
-            keepalive_timeout=self._entrance.settings.patience.idle_s,
+            self, porter=self._entrance, patience=(patience := self._entrance.settings.patience), access_log=None,
+            logger=_LOGGER, lingering_time=_LINGER_S, keepalive_timeout=patience.idle_s,
         )  # fmt: skip
 
 

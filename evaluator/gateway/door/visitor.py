@@ -7,54 +7,64 @@ slowly headers, a body or an answer may pass.
 import asyncio
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from evaluator.gateway.door.settings import Patience
 
-if TYPE_CHECKING:
-    from evaluator.gateway.door.entrance import Entrance
-
 _BYTES_A_SECOND = 1_000_000
 """The slowest pace of a large body: loopback is a thousand times faster."""
 _NO_LIMIT = math.inf
 
 
+class Porter(Protocol):
+    """Who lets connections in; `entrance.Entrance` is one."""
+
+    def admit(self, visitor: "Visitor") -> None:
+        """Let one in, or cut one off."""
+        ...
+
+    def forget(self, visitor: "Visitor") -> None:
+        """Note that one has ended."""
+        ...
+
+
 class Visitor(web.RequestHandler):
     """A connection with a time limit on whatever it does; its entrance ends it when that is over."""
 
-    __slots__ = ("_idle", "_now", "_patience", "entrance", "known", "until")
+    __slots__ = ("_idle", "_now", "_patience", "_porter", "known", "until")
 
-    def __init__(self, manager: web.Server, *, entrance: "Entrance", **options: Any) -> None:
+    def __init__(self, manager: web.Server, *, porter: Porter, patience: Patience, **options: Any) -> None:
         """Take the options of aiohttp's own.
 
         Args:
             manager: The server.
-            entrance: Where it came in.
+            porter: Lets it in.
+            patience: How long it may take for what.
             options: Handed on.
         """
         loop = asyncio.get_running_loop()
         super().__init__(manager, loop=loop, **options)
-        self.entrance = entrance
+        self._porter = porter
         self.known = False
         """True once it has shown a token of this entrance."""
         self.until = _NO_LIMIT
         """When it is ended, by the loop's clock, if it is still doing the same."""
         self._now: Callable[[], float] = loop.time
-        self._patience: Patience = entrance.settings.patience
+        self._patience = patience
         self._idle = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask to be let in."""
         self.until = self._now() + self._patience.head_s
         super().connection_made(transport)
-        self.entrance.admit(self)
+        self._porter.admit(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Make room for another."""
-        self.entrance.forget(self)
+        self._porter.forget(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
