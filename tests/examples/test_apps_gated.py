@@ -59,9 +59,9 @@ def test_a_change_is_judged_and_every_case_is_metered_to_the_token(
         assert output.usage == sum((metered(call)[1] for call in output.calls), Usage())
         known = {billed(answered): answered.usd for answered in of_the_app(provider)}
         assert output.cost_usd == pytest.approx(sum(known[metered(call)] for call in output.calls), rel=1e-9)
-        asked = [request for request in output.requests if request.call is not None]
-        assert [request.call for request in asked] == list(output.calls)
-        assert all(0 <= request.started_s <= request.ended_s and request.status == 200 for request in asked)
+        traced = [request for request in output.requests if request.call is not None]
+        assert [request.call for request in traced] == list(output.calls)
+        assert all(0 <= request.started_s <= request.ended_s and request.status == 200 for request in traced)
         paid[case_id].update(metered(call) for call in output.calls if not call.cached)
         if side == "base":
             assert len(output.calls) == calls_a_case(example, rows[case_id])

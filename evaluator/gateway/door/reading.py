@@ -17,7 +17,7 @@ _LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 _MOST = 10**12
 _LONGEST_NAME = 1_000
 _SPACES = (",", ":")
-_DEEP, _WIDE, _LONG = 12, 2_000, 100_000
+_DEEP, _WIDE, _LONG = 12, 500, 100_000
 
 
 class NotJson(ValueError):
