@@ -27,6 +27,8 @@ LONGEST_PACE_S = 10.0
 own, and its client reads Retry-After itself."""
 GIVE_UP_AFTER = 60
 """Requests in a row that a provider fails before it counts as down: clients send each failing call some three times."""
+MOST_REQUESTS = 50_000
+"""Of one case, or outside of any by one process: each is remembered."""
 _MODELS = re.compile(r"(?:^|/)models(?:/[\w.:@-]+)*/?$")
 _WRITING = frozenset({"POST", "PUT", "PATCH"})
 
@@ -55,6 +57,8 @@ class Service:
         """
         outcome = Outcome(arrival)
         trace = arrival.trace
+        if len(trace.requests) >= MOST_REQUESTS:
+            raise Refused(429, f"more than {MOST_REQUESTS} requests in one case", code="too_many_requests")
         try:
             return await self._capped(arrival, outcome)
         except BudgetError as error:

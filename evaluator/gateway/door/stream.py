@@ -78,6 +78,8 @@ class StreamReader:
         """Begin an answer of a metered path."""
         self._endpoint = endpoint
         self._usage: Usage | None = None
+        self._counting = False
+        """True as long as the usage may be only what was counted so far."""
         self._tools: dict[tuple[int, int], list[str]] = {}
         self._whole_tools: tuple[ToolCall, ...] = ()
         self._counted: dict[str, Any] = {}
@@ -105,17 +107,21 @@ class StreamReader:
 
     def reading(self) -> Reading:
         """What the events so far tell."""
-        usage, written = self._usage, None
+        usage, written = None if self._counting and not self._ended else self._usage, None
         if self._endpoint is Endpoint.MESSAGES and self._ended:  # until then only a part of the output is counted
             usage, written = anthropic_usage(self._counted)
         pieces = (ToolCall(name, read_arguments(text or "{}")) for _, (name, text) in sorted(self._tools.items()))
         return Reading(usage, written, self._whole_tools or tuple(pieces), self._ended and not self._failed)
 
     def _feed_chat(self, found: dict[str, Any]) -> None:
-        self._usage = read_usage(found) or self._usage
-        choices = found.get("choices")
-        for choice in choices if isinstance(choices, list) else ():
-            delta = choice.get("delta") if isinstance(choice, dict) else None
+        listed = found.get("choices")
+        choices = [choice for choice in listed if isinstance(choice, dict)] if isinstance(listed, list) else []
+        usage = read_usage(found)
+        if usage is not None:
+            # Some servers count in every event; the last one has no choices, or says why they end.
+            self._usage, self._counting = usage, not all(choice.get("finish_reason") for choice in choices)
+        for choice in choices:
+            delta = choice.get("delta")
             calls = delta.get("tool_calls") if isinstance(delta, dict) else None
             for call in calls if isinstance(calls, list) else ():
                 function = call.get("function") if isinstance(call, dict) else None

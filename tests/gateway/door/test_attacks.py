@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from evaluator.gateway.door import DoorSettings, serve
 from evaluator.gateway.door.endpoints import Endpoint
 from evaluator.gateway.door.stream import LONGEST_EVENT, StreamReader
+from evaluator.records import Usage
 from tests.gateway.door.scene import KEY, Scene, body, post, raw, scene
 
 BODY = json.dumps(body()).encode()
@@ -22,6 +24,7 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n"
 CHUNK = b"%x\r\n" % len(BODY) + BODY + b"\r\n0\r\n\r\n"
 INNER = b"GET /v1/echo/smuggled HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n"
 ENDS = b"Connection: close\r\n"
+SMALL = DoorSettings(max_body_bytes=8_000_000)
 SAID = {
     "length and chunks": (LENGTH + CHUNKED, CHUNK + INNER),
     "chunks and length": (CHUNKED + LENGTH, CHUNK + INNER),
@@ -54,9 +57,9 @@ def filled(here: Scene, text: bytes) -> bytes:
 
 
 def bomb() -> bytes:
-    """A gigabyte of nothing."""
+    """A hundred megabytes of nothing."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
-    return b"".join(packer.compress(bytes(1_000_000)) for _ in range(1_000)) + packer.flush()
+    return b"".join(packer.compress(bytes(1_000_000)) for _ in range(100)) + packer.flush()
 
 
 @pytest.mark.parametrize("name", SAID)
@@ -111,21 +114,21 @@ async def test_headers_that_ask_for_another_method_or_path_do_not_pass(tmp_path:
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
-async def test_a_small_request_that_unpacks_to_a_gigabyte_is_refused(tmp_path: Path, encoding: str) -> None:
-    async with scene(lambda body, n: "ok", tmp_path) as here:
+async def test_a_small_request_that_unpacks_to_a_hundred_megabytes_is_refused(tmp_path: Path, encoding: str) -> None:
+    async with scene(lambda body, n: "ok", tmp_path, settings=SMALL) as here:
         got = await post(here, "/v1/chat/completions", bomb(), headers={"Content-Encoding": encoding})
         assert got.status in (400, 413)
         assert here.door.held_bytes == 0
     assert here.server.requests == []
 
 
-async def test_a_small_answer_that_unpacks_to_a_gigabyte_is_cut_off(tmp_path: Path) -> None:
+async def test_a_small_answer_that_unpacks_to_a_hundred_megabytes_is_cut_off(tmp_path: Path) -> None:
     packed = bomb()
 
     def answer(sent: Any, number: int) -> web.Response:
         return web.Response(body=packed, headers={"Content-Encoding": "gzip", "Content-Type": "application/json"})
 
-    async with scene(answer, tmp_path) as here:
+    async with scene(answer, tmp_path, settings=SMALL) as here:
         with here.slot.case("c1") as trace:
             got = await post(here, "/v1/chat/completions", body())
     assert got.status == 502
@@ -169,3 +172,29 @@ async def test_an_event_that_does_not_end_ends_the_stream(tmp_path: Path) -> Non
     assert trace.requests[0].failure is not None
     assert str(LONGEST_EVENT // 1_000_000) in trace.requests[0].failure.message
     assert KEY not in trace.requests[0].failure.message
+
+
+def test_tokens_counted_so_far_are_not_the_tokens_of_a_stream_that_broke_off() -> None:
+    def event(made: int, **choice: Any) -> bytes:
+        usage = {"prompt_tokens": 9, "completion_tokens": made}
+        return b"data: " + json.dumps({"choices": [choice] if choice else [], "usage": usage}).encode() + b"\n\n"
+
+    begun = [event(1, delta={"content": "a"}, finish_reason=None), event(2, delta={"content": "b"})]
+    for ending, known in (
+        ([], None),
+        ([event(3)], Usage(9, 3)),
+        ([event(3, delta={}, finish_reason="stop")], Usage(9, 3)),
+        ([b"data: [DONE]\n\n"], Usage(9, 2)),
+    ):
+        reader = StreamReader(Endpoint.CHAT)
+        for said in [*begun, *ending]:
+            reader.feed(said)
+        assert reader.reading().usage == known
+
+
+async def test_one_case_may_ask_only_so_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "MOST_REQUESTS", 2)
+    async with scene(lambda body, n: "ok", tmp_path) as here:
+        with here.slot.case("c1") as trace:
+            got = [(await post(here, "/v1/chat/completions", body(str(n)))).status for n in range(4)]
+    assert (got, len(trace.requests)) == ([200, 200, 429, 429], 2)
