@@ -13,8 +13,9 @@ class Patience:
     """From a request's first byte to the end of its headers; also from a new connection to its first request."""
     body_s: float = 30.0
     """For a request's body, and a second more for each megabyte of it."""
-    idle_s: float = 90.0
-    """Between two requests: longer than any of the official clients keeps a connection."""
+    idle_s: float = 3600.0
+    """Between two requests: longer than clients keep a connection, whose next request would fail. Where connections are
+    few the longest idle one goes before that."""
     write_s: float = 60.0
     """Until the app has taken what it was sent; a second more for each megabyte."""
     reading_s: float = 20.0
