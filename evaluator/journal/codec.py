@@ -114,11 +114,9 @@ def _calls(found: dict[str, Any]) -> tuple[Call, ...]:
 
 def _read_call(row: list[Any]) -> Call:
     provider, model, usage, cost_usd, latency_s, cached, measured_in, attempts, *most = row
-    # Journals of older versions have zeros where the tokens are not known.
-    known = usage is not None and (any(usage) or cost_usd is not None)
     most_usage, most_usd = most or (None, None)
     return Call(
-        provider, model, Usage(*usage) if known else None, cost_usd, latency_s, cached, measured_in, attempts,
+        provider, model, None if usage is None else Usage(*usage), cost_usd, latency_s, cached, measured_in, attempts,
         Usage(*most_usage) if most_usage else None, most_usd,
     )  # fmt: skip
 
