@@ -190,7 +190,7 @@ def summarise(
 def _warnings(objective: Objective, columns: Columns, findings: Sequence[Finding], *, partial: bool) -> tuple[str, ...]:
     sample = columns.pair[0] if columns.pair else columns.head
     lost = columns.lost_by_base + columns.lost_by_head
-    found = []
+    found = [reasons.blamed_answers(columns.blamed)] if columns.blamed else []
     if columns.pair is not None and lost:
         found.append(reasons.lost_cases(lost, columns.seen))
     elif lost and columns.head.cases:

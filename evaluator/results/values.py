@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from evaluator.gate.missing import COST_OF_FAILURE
 from evaluator.records import INFRASTRUCTURE_KINDS, Case, Output, Score
 from evaluator.scoring.builtin import builtin_values
 from evaluator.scoring.interface import Scorer
@@ -16,6 +17,8 @@ def answer_values(case: Case, output: Output, scorers: Sequence[Scorer]) -> dict
     if output.failure is None:
         return {**builtin_values(output), "error_rate": 0.0}
     values = {"error_rate": 1.0}
+    if output.cost_usd:
+        values[COST_OF_FAILURE] = output.cost_usd
     if output.failure.kind not in INFRASTRUCTURE_KINDS:
         for scorer in scorers:
             values |= scorer.without_answer(case)
