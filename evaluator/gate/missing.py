@@ -6,6 +6,7 @@ so failures that are nobody's doing hit both alike. What fails on head alone, mo
 counts as the worst value; what fails on both, or as often on base, is left out as before.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,7 +55,9 @@ def blamed(
     base_only = no_base & ~no_head & (failed[0] > 0)
     tally.head_only += int(head_only.sum())
     tally.base_only += int(base_only.sum())
-    more = tally.head_only - tally.base_only - tally.counted
+    # Two counts with one mean differ so much by chance; without a failure of base's own there is no such room.
+    by_chance = math.isqrt(2 * tally.base_only)
+    more = tally.head_only - tally.base_only - by_chance - tally.counted
     places = np.flatnonzero(head_only)[: max(0, more)]
     if not len(places):
         return head

@@ -78,7 +78,7 @@ def read_table(
         place = _place(index, case_id, side, repeat, shape, sides)
         if place is None:
             continue
-        _fill(columns[side], answer_values(cases[place[0]], output, scorers), place)
+        _fill(columns[side], answer_values(cases[place[0]], output, scorers, side), place)
         if output.failure is not None:
             if output.failure.kind in INFRASTRUCTURE_KINDS:
                 outages[side].add(place)

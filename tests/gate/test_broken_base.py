@@ -98,7 +98,7 @@ def test_a_base_or_head_without_answers_for_reasons_outside_the_app_is_no_verdic
     for out in (base_out, head_out):
         lost = np.arange(60) < out
         columns.append({"exact_match": np.where(lost, NAN, 1.0), "error_rate": lost * 1.0})
-    verdict = decide(*columns, [BOTH, objective(ERRORS, maximum(1.0))])
+    verdict = decide(columns[0], columns[1], [BOTH, objective(ERRORS, maximum(1.0))])
     found = with_outages(verdict, {"base": base_out, "head": head_out}, {"base": 60, "head": 60}, 0.05, said="503")
     assert found.state == state
 
