@@ -15,7 +15,8 @@ _KINDS = {BoundKind.MAX_DROP: "a drop", BoundKind.MAX_INCREASE: "an increase"}
 
 def unknown_answers(metric: Metric, unknown: int, said: str) -> str:
     """Why a bound is not judged: "not known for 3 of head's answers, which may be anything (of the rest: ...)"."""
-    return f"not known for {unknown} of head's answers, which may be anything (of the rest: {said})"
+    limit = "" if metric.unit == "seconds" else "; a limit of tokens in each request bounds what it can have been"
+    return f"not known for {unknown} of head's answers, which may be anything (of the rest: {said}){limit}"
 
 
 def blamed_answers(blamed: int) -> str:

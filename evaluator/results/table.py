@@ -9,7 +9,7 @@ import numpy.typing as npt
 from evaluator.gate.missing import COST_COLUMN, spread
 from evaluator.journal.journal import Journal
 from evaluator.records import INFRASTRUCTURE_KINDS, SIDES, Case, FailureKind, Metric, Side
-from evaluator.results.values import answer_values
+from evaluator.results.values import answer_values, cost_of_failure, measured_values
 from evaluator.scoring.interface import Scorer
 
 Values = npt.NDArray[np.float64]
@@ -72,9 +72,10 @@ def read_table(
 
     measured: dict[Side, dict[tuple[int, int], str]] = {side: {} for side in sides}
     for case_id, side, repeat, output in journal.all_outputs():
-        if side in beside and output.cost_usd is not None:
-            beside[side] += output.cost_usd if output.failure is not None else 0.0
-            priced[side] += output.failure is None
+        if side in beside and output.failure is not None:
+            beside[side] += cost_of_failure(output, side)
+        elif side in beside:
+            priced[side] += COST_COLUMN in measured_values(output, side)
         place = _place(index, case_id, side, repeat, shape, sides)
         if place is None:
             continue

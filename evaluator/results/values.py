@@ -1,5 +1,6 @@
 """What one answer contributes to the metrics, scored or not."""
 
+import math
 from collections.abc import Sequence
 
 from evaluator.gate.missing import COST_OF_FAILURE
@@ -17,18 +18,37 @@ def answer_values(case: Case, output: Output, scorers: Sequence[Scorer], side: S
     every score; what failed for reasons outside the app has none.
     """
     if output.failure is None:
-        values = {**builtin_values(output), "error_rate": 0.0}
-        if side == "base" and any(call.usage is None for call in output.calls):
-            for name in _METERED:  # of base the most that there can have been would make head look cheap
-                values.pop(name, None)
-        return values
-    values = {"error_rate": 1.0}
-    if output.cost_usd:
-        values[COST_OF_FAILURE] = output.cost_usd
+        return {**measured_values(output, side), "error_rate": 0.0}
+    values = {"error_rate": 1.0, COST_OF_FAILURE: cost_of_failure(output, side)}
     if output.failure.kind not in INFRASTRUCTURE_KINDS:
         for scorer in scorers:
             values |= scorer.without_answer(case)
     return values
+
+
+def measured_values(output: Output, side: Side) -> dict[str, float]:
+    """Time, cost and tokens of an answer, as far as they are known.
+
+    A call whose tokens nobody told counts with the most that there can have been on head; on base, where that would make
+    head look cheap, its answer has no cost.
+    """
+    values = builtin_values(output)
+    if side == "base" and any(call.usage is None for call in output.calls):
+        return {name: value for name, value in values.items() if name not in _METERED}
+    return values
+
+
+def cost_of_failure(output: Output, side: Side) -> float:
+    """What a failed answer cost, in US dollars; NaN where head's own failure has a call of unknown cost.
+
+    Head could else do its work in cases that it gives up. Of what a provider failed, and of base, what is known counts.
+    """
+    if output.cost_usd is not None:
+        return output.cost_usd
+    own = output.failure is not None and output.failure.kind not in INFRASTRUCTURE_KINDS
+    if side == "head" and own and output.calls:
+        return math.nan
+    return sum(call.cost_usd or 0.0 for call in output.calls)
 
 
 def values_of(
