@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from evaluator.gate.missing import COST_COLUMN, spread
 from evaluator.journal.journal import Journal
-from evaluator.records import INFRASTRUCTURE_KINDS, SIDES, Case, FailureKind, Metric, Side
+from evaluator.records import INFRASTRUCTURE_KINDS, SIDES, Case, FailureKind, Metric, Output, Side
 from evaluator.results.values import answer_values, cost_of_failure, measured_values
 from evaluator.scoring.interface import Scorer
 
@@ -44,6 +44,21 @@ class Table:
         return {side: int((~np.isnan(columns[ERRORS])).sum()) for side, columns in self.columns.items()}
 
 
+@dataclass(slots=True)
+class _Beside:
+    """What a side paid beside its answers, and how many of these have a cost; also those that no table shows."""
+
+    usd: float
+    priced: int = 0
+
+    def add(self, output: Output, side: Side) -> None:
+        """Take in an answer."""
+        if output.failure is not None:
+            self.usd += cost_of_failure(output, side)
+        else:
+            self.priced += COST_COLUMN in measured_values(output, side)
+
+
 def read_table(
     journal: Journal, cases: Sequence[Case], metrics: Sequence[Metric], scorers: Sequence[Scorer], *, repeats: int,
     sides: Sequence[Side] = SIDES, outside: Mapping[Side, float] | None = None,
@@ -67,15 +82,12 @@ def read_table(
     said: list[str] = []
     failed: dict[Side, int] = dict.fromkeys(sides, 0)
     broke_off: dict[int, None] = {}
-    beside: dict[Side, float] = {side: (outside or {}).get(side, 0.0) for side in sides}
-    priced: dict[Side, int] = dict.fromkeys(sides, 0)
+    beside = {side: _Beside((outside or {}).get(side, 0.0)) for side in sides}
 
     measured: dict[Side, dict[tuple[int, int], str]] = {side: {} for side in sides}
     for case_id, side, repeat, output in journal.all_outputs():
-        if side in beside and output.failure is not None:
-            beside[side] += cost_of_failure(output, side)
-        elif side in beside:
-            priced[side] += COST_COLUMN in measured_values(output, side)
+        if side in beside:
+            beside[side].add(output, side)
         place = _place(index, case_id, side, repeat, shape, sides)
         if place is None:
             continue
@@ -102,9 +114,9 @@ def read_table(
             said.append(f"scorer {score.scorer}: {score.failure.message}") if not said else None
             continue
         _fill(columns[side], score.values, place)
-    for side in sides:
-        if COST_COLUMN in columns[side]:
-            columns[side][COST_COLUMN] = spread(columns[side][COST_COLUMN], beside[side], priced[side])
+    for side, values in columns.items():
+        if COST_COLUMN in values:
+            values[COST_COLUMN] = spread(values[COST_COLUMN], beside[side].usd, beside[side].priced)
     dropped = _drop_incomparable(columns, measured) if len(sides) > 1 else 0
     return Table(
         tuple(case.id for case in cases),

@@ -29,8 +29,8 @@ def answer_values(case: Case, output: Output, scorers: Sequence[Scorer], side: S
 def measured_values(output: Output, side: Side) -> dict[str, float]:
     """Time, cost and tokens of an answer, as far as they are known.
 
-    A call whose tokens nobody told counts with the most that there can have been on head; on base, where that would make
-    head look cheap, its answer has no cost.
+    On head, a call whose tokens nobody told counts with the most that there can have been. On base that would make head
+    look cheap, so its answer has no cost.
     """
     values = builtin_values(output)
     if side == "base" and any(call.usage is None for call in output.calls):

@@ -18,7 +18,7 @@ def sides(base_fails: int, head_right: int, cases: int = 60) -> tuple[dict[str, 
     """Base fails so often, by its own fault, and is right otherwise; head answers all, so many of them rightly."""
     failed, right = (np.arange(cases) < count for count in (base_fails, head_right))
     base = {"exact_match": (~failed).astype(np.float64), "error_rate": failed.astype(np.float64)}
-    return base, {"exact_match": right * 1.0, "error_rate": np.zeros(cases)}
+    return base, {"exact_match": right.astype(np.float64), "error_rate": np.zeros(cases)}
 
 
 def judged(base_fails: int, head_right: int, *objectives: Objective) -> Verdict:
