@@ -167,7 +167,7 @@ threading.Thread(target=ask, args=("hold",), daemon=True).start()
 
 def test_a_base_that_head_holds_up_is_no_verdict(tmp_path: Path) -> None:
     """Base hangs as long as head's process lives, and answers when it is asked again alone."""
-    target = "{{command: {{run: python3 app.py, timeout: 1s, workers: 4}}, provider: standin}}"
+    target = "{{command: {{run: python3 app.py, timeout: 3s, workers: 4}}, provider: standin}}"
     text = config(target).replace("{{max_drop: 10%}}", "{{min: 50%, max_drop: 10%}}")
     held = APP.replace("from asking import ask\n", f"from asking import ask\n{HOLDS}").replace(
         'ask(question["input"])', 'ask(question["input"] + " head")'
