@@ -15,7 +15,7 @@ import numpy.typing as npt
 from evaluator.errors import EvalGateError
 from evaluator.gate.bounds import Excluded, Finding, check_bound
 from evaluator.gate.columns import Columns, check_clusters, read_baseline, read_columns
-from evaluator.gate.decide import Judged, check_objectives, combine, judge
+from evaluator.gate.decide import Judged, check_objectives, combine, enough, judge, settled
 from evaluator.gate.missing import COST_COLUMN, COST_OF_FAILURE, ERROR_COLUMN, Tally, blamed, spread
 from evaluator.gate.monitors import BettingMonitor, Chunk, IntervalMonitor, Monitor, attainable, can_bet, needs_all
 from evaluator.gate.plan import Plan, Portion, Request, make_plan
@@ -204,7 +204,7 @@ class SequentialGate:
         results = []
         for judged in self._judge(self._rule):
             result = judged.result
-            if result.state == "pass" and not all(map(_settled, judged.findings)):
+            if result.state == "pass" and not all(map(settled, judged.findings)):
                 reason = f"{result.reason}; stopped before there was enough evidence"
                 result = replace(result, state="inconclusive", reason=reason)
             results.append(result)
@@ -261,15 +261,15 @@ class SequentialGate:
         ):
             return
         judged = list(self._judge(self._rule, {key: monitor.excluded for key, monitor in self._monitors.items()}))
-        if all(_enough(found, place, self._hopeless) for place, found in enumerate(judged)):
+        if all(enough(found, place, self._hopeless) for place, found in enumerate(judged)):
             self._finish(judged)
 
     def _look_at_all(self, repeats: int) -> None:
         """After a complete repeat: the rule for complete data, as `decide` has it."""
         self.repeats_used = repeats
         judged = list(self._judge(self._rule))
-        self._whole = judged, [all(map(_settled, found.findings)) for found in judged]
-        still = [found for found, settled in zip(*self._whole, strict=True) if not settled]
+        self._whole = judged, [all(map(settled, found.findings)) for found in judged]
+        still = [found for found, done in zip(*self._whole, strict=True) if not done]
         if repeats == self._max_repeats or not self._would_differ(still, repeats):
             self._finish(list(self._judge(replace(self._rule, last=True))))
         elif still:
@@ -340,15 +340,3 @@ class SequentialGate:
             return check_bound(metric, bound, columns, self._rule.on_the_way(looks))
 
         return IntervalMonitor([at for at in self._plan.looks if at < self._plan.cases], check)
-
-
-def _settled(finding: Finding) -> bool:
-    """Whether more repeats are not worth their cost: a value that is good needs none, a change must be beyond doubt."""
-    return finding.decided or (finding.good and not finding.result.bound.kind.relative_to_base)
-
-
-def _enough(judged: Judged, place: int, hopeless: set[tuple[int, int]]) -> bool:
-    return judged.result.state != "error" and all(
-        finding.decided or (finding.good and (place, number) in hopeless)
-        for number, finding in enumerate(judged.findings)
-    )
