@@ -70,6 +70,8 @@ class Budget:
     """By party: a side, or EVALUATION. What is spent for nobody in particular is in the totals alone."""
     _reserved: dict[str, float] = field(default_factory=dict)
     _in_flight: int = 0
+    _ended: str = ""
+    """Why no call of anybody is begun any more: somebody's calls are used up, which ends the run."""
     _waiting: list[asyncio.Future[None]] = field(default_factory=list)
 
     @asynccontextmanager
@@ -86,11 +88,13 @@ class Budget:
         Raises:
             BudgetError: The call could pass a cap, or its party's share, even after all calls in flight have settled.
         """
-        while not (self._has_calls(party) and self._has_money(party, worst_usd, self._reserved)):
+        while self._ended or not (self._has_calls(party) and self._has_money(party, worst_usd, self._reserved)):
+            if self.sides and not self._ended and not self._has_calls(party):
+                self._ended = self._why(party, worst_usd)
             # Who asks for what cannot be must not be let wait. Past a number of calls those under way are let end: the
             # run ends with this, and their answers are paid for.
             if not self._in_flight or not self._has_money(party, worst_usd, {}):
-                raise BudgetError(self._why(party, worst_usd), hint=self.hint)
+                raise BudgetError(self._ended or self._why(party, worst_usd), hint=self.hint)
             await self._next_settlement()
         reservation = Reservation(worst_usd)
         account = self.accounts.setdefault(party, Account()) if party else Account()

@@ -134,11 +134,8 @@ async def test_calls_are_shared_like_money() -> None:
     with pytest.raises(BudgetError, match="head's share of the budget, 5 of 10 calls, is used up"):
         async with budget.reserve(0.0, party="head"):
             pass
-    for _ in range(5):
+    with pytest.raises(BudgetError, match="head's share"):  # the run ends: nobody's call is begun and lost
         async with budget.reserve(0.0, party="base"):
-            pass
-    with pytest.raises(BudgetError, match="the budget of 10 calls is used up"):
-        async with budget.reserve(0.0, party=EVALUATION):
             pass
 
 
