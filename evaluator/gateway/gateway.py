@@ -39,8 +39,8 @@ class Wire:
     worst: Usage
     most: Usage | None
     """The same, or None where nothing in the body limits the answer."""
-    limit: int | None = None
-    """Most tokens of an answer, where the body says it."""
+    party: str = ""
+    """Who spends; see `Budget`."""
 
 
 @dataclass(slots=True)
@@ -146,12 +146,14 @@ class Gateway:
     def charge(self, spent_usd: float, calls: int) -> None:
         """Count what another run of the same job has spent, so that one budget holds for both."""
         self.spent_usd += spent_usd
-        self.budget.spent_usd += spent_usd
-        self.budget.calls += calls
+        self.budget.charge(spent_usd, calls)
 
-    def caller(self, scope: str = "") -> "Caller":
-        """A door to this gateway whose answers are shared, through the cache, with callers of the same scope."""
-        return Caller(self, scope)
+    def caller(self, scope: str = "", *, party: str = "") -> "Caller":
+        """A door to this gateway whose answers are shared, through the cache, with callers of the same scope.
+
+        What is asked through it is spent by `party`; see `Budget`.
+        """
+        return Caller(self, scope, party)
 
     def provider(self, name: str) -> Provider:
         """The provider of a name.
@@ -196,11 +198,12 @@ class Gateway:
 
         line = self.pace.line(wire.provider.name, wire.model, wire.provider.limits)
         ticket, size = line.ticket(), len(wire.body)
+        longest = None if wire.most is None else wire.most.output_tokens
 
         async def attempt() -> Exchange:
-            turn = line.enter(size, wire.limit)
+            turn = line.enter(size, longest)
             if turn is None:
-                turn = await line.wait(ticket, size, wire.limit)
+                turn = await line.wait(ticket, size, longest)
             ending, told, used, failed = Ending.FAILED, NOTHING, None, None
             try:
                 exchange, usage = await self._charged(wire, worst)
@@ -234,7 +237,7 @@ class Gateway:
 
     async def _charged(self, wire: Wire, worst: float | None) -> tuple[Exchange, Usage | None]:
         """One attempt, its cost charged against the budget."""
-        async with self.budget.reserve(worst or 0.0) as reservation:
+        async with self.budget.reserve(worst or 0.0, party=wire.party) as reservation:
             # Until the answer tells its tokens, what was sent may be charged in full.
             reservation.spent_usd = reservation.worst_usd
             try:
@@ -310,10 +313,11 @@ class Gateway:
 class Caller:
     """A `ModelCaller` whose answers belong to a scope of the cache."""
 
-    def __init__(self, gateway: Gateway, scope: str) -> None:
-        """Bind a gateway and a scope."""
+    def __init__(self, gateway: Gateway, scope: str, party: str = "") -> None:
+        """Bind a gateway, a scope, and who spends."""
         self._gateway = gateway
         self._scope = scope
+        self._party = party
 
     async def chat(self, request: ChatRequest) -> ChatAnswer:
         """Ask for one chat completion; see `ModelCaller.chat`."""
@@ -322,23 +326,22 @@ class Caller:
         if request.response_format is not None:
             body["response_format"] = request.response_format
         body.update(provider.extras)
-        wire = _wire(provider, "/chat/completions", body, request.model)
+        wire = _wire(provider, "/chat/completions", body, request.model, self._party)
         answer, call = await self._gateway.send(wire, scope=self._scope, repeat=request.repeat)
         return read_chat(answer, call)
 
     async def embed(self, texts: tuple[str, ...], *, provider: str, model: str) -> EmbeddingAnswer:
         """Ask for the embeddings of some texts; see `ModelCaller.embed`."""
         found = self._gateway.provider(provider)
-        wire = _wire(found, "/embeddings", {"model": model, "input": list(texts)}, model)
+        wire = _wire(found, "/embeddings", {"model": model, "input": list(texts)}, model, self._party)
         answer, call = await self._gateway.send(wire, scope=self._scope, repeat=0)
         return read_embeddings(answer, call, len(texts))
 
 
-def _wire(provider: Provider, path: str, body: Mapping[str, Any], model: str) -> Wire:
+def _wire(provider: Provider, path: str, body: Mapping[str, Any], model: str, party: str) -> Wire:
     # The order of keys is kept, in the body and so in the cache key: the order of a schema's properties is the order
     # in which a model fills them in.
     encoded = _encode(body).encode("utf-8", "replace")
-    limited = "max_tokens" in body or "max_completion_tokens" in body
     worst = worst_usage(body, len(encoded))
     most = worst if path == "/embeddings" or is_limited(body) else None
-    return Wire(provider, path, encoded, model, worst, most, worst.output_tokens if limited else None)
+    return Wire(provider, path, encoded, model, worst, most, party)
