@@ -140,6 +140,10 @@ class ContainerSection(Section):
     start_timeout: Duration = 60.0
     timeout: Duration = 120.0
     build_timeout: Duration = 900.0
+    build_network: Literal["deny", "allow"] = Field(
+        default="deny",
+        description="`allow`: the Dockerfile's steps may reach any address, as installing packages takes.",
+    )
     env: tuple[VariableName, ...] = Field(default=(), description="Names of environment variables to hand on.")
 
     @model_validator(mode="after")

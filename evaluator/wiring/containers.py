@@ -64,6 +64,8 @@ def make_container_target(
     notes: tuple[str, ...] = ()
     if isinstance(source, Named):
         notes = ("target.container.image: base and head run the same image, so that only `build` can show a change",)
+    elif source.network != "none":
+        notes = (f"target.container.build_network: steps of the Dockerfile, at {place.side}, can reach any address",)
 
     async def make() -> tuple[Target, tuple[str, ...]]:
         """Make the target, with what people should be told of it."""
@@ -86,7 +88,10 @@ def _source(section: ContainerSection, place: Place, loaded: LoadedConfig) -> Bu
             f"{where}: at {place.side}, {section.build[:200]!r} is a file, expected a folder",
             hint="name the folder that holds the Dockerfile",
         )
-    return Build(folder, section.build_timeout)
+    if section.build_network == "deny":
+        return Build(folder, section.build_timeout)
+    network = "host" if loaded.config.sandbox.network == "allow" else "default"
+    return Build(folder, section.build_timeout, network=network)
 
 
 def _refuse_what_is_not_for_it(loaded: LoadedConfig) -> None:
