@@ -22,7 +22,6 @@ from tests.container.contained import (
     JOINED,
     METERED,
     NODE_IMAGE,
-    RUNTIMES,
     gate,
     left,
     own_address,
@@ -34,14 +33,6 @@ from tests.container.engine import ENGINE, ROOT, Engine
 from tests.pipeline.commands import command, right
 from tests.standin.threaded import running
 from tests.wiring.process_apps import config, process_app
-
-
-@pytest.fixture(scope="session")
-def node_image(engine: Engine, base_image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("runtimes")
-    (folder / "Dockerfile").write_text(RUNTIMES.format(base=base_image), "utf-8")
-    engine.build(folder, NODE_IMAGE)
-    return NODE_IMAGE
 
 
 @pytest.fixture

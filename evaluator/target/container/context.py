@@ -73,11 +73,13 @@ def copy_context(folder: Path, copy: Path) -> str:
 def archive_context(copy: Path, file: IO[bytes]) -> None:
     """Write a copied context as a tar archive, without what its `.dockerignore` names, all of it root's.
 
+    BuildKit looks at the first entry to see that it is an archive at all, and knows none with an extended header there.
+
     Raises:
         TargetError: Its `.dockerignore` is none.
     """
     is_ignored = read_ignored(copy, time.thread_time)
-    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as archive:
         for above, folders, files in os.walk(copy):
             folders.sort()
             for name in sorted([*folders, *files]):

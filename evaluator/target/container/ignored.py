@@ -4,6 +4,7 @@ Source: the documentation of Dockerfiles, ".dockerignore file", and `filepath.Ma
 path is left out if the last pattern that matches it, or a folder above it, does not begin with `!`.
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -59,10 +60,9 @@ def read_ignored(folder: Path, clock: Callable[[], float]) -> Callable[[str], bo
 
 
 def _matches(rule: _Rule, path: str, left_s: float) -> bool:
-    try:
-        return left_s > 0 and rule.pattern.fullmatch(path, timeout=left_s) is not None
-    except TimeoutError:
-        left_s = 0
+    if left_s > 0:
+        with contextlib.suppress(TimeoutError):
+            return rule.pattern.fullmatch(path, timeout=left_s) is not None
     raise TargetError(f".dockerignore: its patterns take more than {_ALL_S:g} s", hint="write simpler ones")
 
 
