@@ -56,14 +56,24 @@ def _door(address: str, port: int) -> Iterator[None]:
 
 
 def _serve(listener: socket.socket, port: int) -> None:
+    talks: list[threading.Thread] = []
     while True:
         try:
             client, _ = listener.accept()
         except OSError:
-            return
-        server = socket.create_connection(("127.0.0.1", port))
-        for source, target in ((client, server), (server, client)):
-            threading.Thread(target=_pump, args=(source, target), daemon=True).start()
+            break
+        talks.append(threading.Thread(target=_talk, args=(client, port), daemon=True))
+        talks[-1].start()
+    for talk in talks:
+        talk.join(10)
+
+
+def _talk(client: socket.socket, port: int) -> None:
+    with client, socket.create_connection(("127.0.0.1", port)) as server:
+        answering = threading.Thread(target=_pump, args=(server, client), daemon=True)
+        answering.start()
+        _pump(client, server)
+        answering.join()
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:

@@ -57,10 +57,11 @@ def test_an_app_in_containers_is_gated_by_the_actions_own_container_and_metered_
     assert gated.run.exit_code == 0, gated.run.log
     assert gated.run.outputs["verdict"] == "pass"
     result = json.loads((gated.run.workspace / Path(gated.run.outputs["result-path"])).read_text("utf-8"))
-    calls = {ref: sum(case[ref]["calls"] for case in result["cases"]) for ref in ("base", "head")}
+    log, spend = gated.provider.log, result["spend"]
     cases = len(result["cases"])
-    assert calls == {"base": cases, "head": 3 * cases}
-    costs = sum(case[ref]["cost_usd"] for case in result["cases"] for ref in ("base", "head"))
-    log = gated.provider.log
-    assert len(log) == 4 * cases
-    assert costs == pytest.approx(sum(charged.given + 2 * charged.made for charged in log) / 1e6, abs=1e-12)
+    assert spend["calls"] == len(log) == 4 * cases  # one at base, three at head
+    assert spend["input_tokens"] == sum(charged.given for charged in log)
+    assert spend["output_tokens"] == sum(charged.made for charged in log)
+    costs = [case[ref]["cost_usd"] for case in result["cases"] for ref in ("base", "head")]
+    assert sum(costs) == pytest.approx(sum(charged.given + 2 * charged.made for charged in log) / 1e6, abs=1e-12)
+    assert all(head > 2 * base > 0 for base, head in zip(costs[::2], costs[1::2], strict=True))
