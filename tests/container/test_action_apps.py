@@ -15,9 +15,11 @@ from tests.standin.provider import StandIn
 from tests.standin.threaded import running
 from tests.wiring.process_apps import ASK, config
 
-THRICE = METERED.replace('"output": ask(', '"output": [ask("a"), ask("b"), ask(').replace(
-    'question["input"])}', 'question["input"])][-1]}'
+THRICE = METERED.replace(
+    'ask(question["input"])',
+    '[ask("a " + question["input"]), ask("b " + question["input"]), ask(question["input"])][-1]',
 )
+assert THRICE != METERED
 
 
 @dataclass(frozen=True)

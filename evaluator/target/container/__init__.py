@@ -2,6 +2,7 @@
 
 from evaluator.target.container.box import DEFAULT_USER, Box, description
 from evaluator.target.container.image import Build, Named
+from evaluator.target.container.serving import Listening
 from evaluator.target.container.target import ContainerTarget
 
-__all__ = ["DEFAULT_USER", "Box", "Build", "ContainerTarget", "Named", "description"]
+__all__ = ["DEFAULT_USER", "Box", "Build", "ContainerTarget", "Listening", "Named", "description"]

@@ -73,6 +73,24 @@ class Attached:
             how = "is gone, and the engine does not tell why"
         return f"the container {how}{self.last_words()}"
 
+    async def drain(self) -> None:
+        """Read its stdout to the end, for nobody: its end belongs to the last words."""
+        while data := await self.stdout.read(65_536):
+            self._stderr = (self._stderr + data)[-STDERR_KEPT:]
+
+    async def address(self, network: str) -> str:
+        """Its address in a network.
+
+        Raises:
+            DockerFailed: It has none.
+        """
+        with refusals():
+            told = await self._container.show()
+        found = str(((told.get("NetworkSettings") or {}).get("Networks") or {}).get(network, {}).get("IPAddress") or "")
+        if not found:
+            raise DockerFailed("it is not in its network")
+        return found
+
     def kill(self) -> None:
         """Nothing can be done at once; `stop` does it."""
 

@@ -1,33 +1,30 @@
 """The target itself: image, network, and as many containers as cases may be answered at once.
 
-The app speaks the protocol of `worker/json_lines.py` on stdin and stdout, as a `command` target does; the worker's
-program is a container that we are attached to. When the app reads its first question cannot be seen from outside, so
-the first answer of a container has no latency: it would count the app's start.
+The app speaks the protocol of `worker/json_lines.py` on stdin and stdout, as a `command` target does (`lines.py`), or
+it listens, as an `http` target does (`serving.py`).
 """
 
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from evaluator.errors import TargetError
-from evaluator.records import Case, FailureKind, JsonValue, Output, Side
-from evaluator.sandbox import Cage
-from evaluator.target.answer_record import read_answer
-from evaluator.target.container.attached import Attached, start_attached
+from evaluator.records import Case, Output, Side
 from evaluator.target.container.box import DEFAULT_MEMORY_BYTES, DEFAULT_PROCESSES, DEFAULT_USER, LABEL, Box
 from evaluator.target.container.engine import Engine, open_engine
 from evaluator.target.container.image import Build, Named, ready_image
 from evaluator.target.container.leftovers import GATE, our_mark, remove_all, sweep
+from evaluator.target.container.lines import LinesContainer
 from evaluator.target.container.network import Way, find_ourselves, internal_way, remove, shared_way
 from evaluator.target.container.relay import relayed
+from evaluator.target.container.serving import Listening, ServingContainer
 from evaluator.target.interface import Target
 from evaluator.target.metering import Meter, Metering
 from evaluator.target.seats import Seats
-from evaluator.target.workers import question_of
-from evaluator.worker import JsonLinesWorker, WorkerFailure
+from evaluator.worker import WorkerFailure
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +51,7 @@ class ContainerTarget(Target):
         environ: Our environment: where the engine is.
         scratch: A private folder of the run.
         allowed: What the containers may do.
+        listening: How they are servers; None for JSON Lines.
         metering: How its model calls are metered; None if they are not.
         door_port: The gateway's port; None without one.
         clock: Seconds, for latencies.
@@ -72,6 +70,7 @@ class ContainerTarget(Target):
         environ: Mapping[str, str],
         scratch: Path,
         allowed: Allowed | None = None,
+        listening: Listening | None = None,
         metering: Metering | None = None,
         door_port: int | None = None,
         clock: Callable[[], float] = time.perf_counter,
@@ -87,6 +86,7 @@ class ContainerTarget(Target):
         self._environ = environ
         self._scratch = scratch
         self._allowed = allowed or Allowed()
+        self._listening = listening
         self._metering = metering
         self._door_port = door_port
         self._clock = clock
@@ -94,7 +94,7 @@ class ContainerTarget(Target):
         self._engine: Engine | None = None
         self._way: Way | None = None
         self._network = f"llm-eval-gate-{side}-{self._label}"
-        self._seats: Seats[tuple[_Container, Meter]] | None = None
+        self._seats: Seats[tuple[LinesContainer | ServingContainer, Meter]] | None = None
         self._joining: str | None = None
 
     async def start(self) -> None:
@@ -129,15 +129,15 @@ class ContainerTarget(Target):
         """Ask a free container; a crash, a hang or a wrong answer is the output's failure."""
         if self._seats is None:
             raise RuntimeError("the target is asked before it was started")
-        question = question_of(case, repeat)
         async with self._seats.take() as (container, meter):
-            async with meter.case(case, repeat, discard=container.discard) as trace:
+            asked_at: float | None = None
+            begun, discard = container.begun, container.discard
+            async with meter.case(case, repeat, begun=begun, discard=discard) as trace:
                 try:
-                    value, latency_s = await container.ask(question)
-                    output = read_answer(value, latency_s)
+                    output, asked_at = await container.answer(case, repeat)
                 except WorkerFailure as failure:
                     output = Output(failure=failure.as_failure())
-            return meter.add(output, trace)
+            return meter.add(output, trace, asked_at=asked_at)
 
     def notes(self) -> tuple[str, ...]:
         """What is not held here."""
@@ -168,11 +168,18 @@ class ContainerTarget(Target):
         if metering is not None and way.relay is not None and self._door_port is not None:
             metering = relayed(metering, way.relay, self._door_port)
 
-        def make(slot: int) -> tuple[_Container, Meter]:
+        def make(slot: int) -> tuple[LinesContainer | ServingContainer, Meter]:
             meter = Meter(metering, f"{self.side}-{slot}")
             env = {**self._env, **meter.environment()}
-            container = _Container(
-                engine, box, self._run, env, f"llm-eval-gate-{self.side}-{slot}-{self._label}",
+            name = f"llm-eval-gate-{self.side}-{slot}-{self._label}"
+            if self._listening is not None:
+                serving = ServingContainer(
+                    engine, box, self._listening, self._run, env, name,
+                    start_timeout_s=self._start_timeout_s, clock=self._clock,
+                )  # fmt: skip
+                return serving, meter
+            container = LinesContainer(
+                engine, box, self._run, env, name,
                 start_timeout_s=self._start_timeout_s, case_timeout_s=self._case_timeout_s, clock=self._clock,
             )  # fmt: skip
             return container, meter
@@ -183,72 +190,3 @@ class ContainerTarget(Target):
                 await container.start()
         except WorkerFailure as failure:
             raise TargetError(f"target.container: {failure.message}, at {self.side}") from failure
-
-
-class _Container:
-    """One container, made again after it failed."""
-
-    def __init__(
-        self,
-        engine: Engine,
-        box: Box,
-        run: Sequence[str],
-        env: Mapping[str, str],
-        name: str,
-        *,
-        start_timeout_s: float,
-        case_timeout_s: float,
-        clock: Callable[[], float],
-    ) -> None:
-        self._engine = engine
-        self._box = box
-        self._name = name
-        self._case_timeout_s = case_timeout_s
-        self._made = 0
-        self._attached: Attached | None = None
-        self._worker = JsonLinesWorker(
-            run,
-            cwd=Path("/"),
-            env=env,
-            start_timeout_s=start_timeout_s,
-            call_timeout_s=start_timeout_s + case_timeout_s,
-            clock=clock,
-            start=self._make,
-        )
-        self._fresh = True
-        self.start = self._worker.start
-        self.discard = self._worker.discard
-        self.close = self._worker.close
-
-    async def ask(self, question: JsonValue) -> tuple[dict[str, JsonValue], float | None]:
-        """Ask one question; gives the answer, and how long it took if that is known.
-
-        Raises:
-            WorkerFailure: CRASH, HANG or INVALID_ANSWER; the container is gone then.
-        """
-        await self._worker.start()
-        fresh, self._fresh = self._fresh, False
-        asking = asyncio.create_task(self._worker.ask_timed(question))
-        try:
-            await asyncio.wait({asking}, timeout=None if fresh else self._case_timeout_s)
-            if not asking.done():
-                words = self._attached.last_words() if self._attached is not None else ""
-                text = f"no answer within {self._case_timeout_s:g} s (is stdout flushed?){words}"
-                raise WorkerFailure(FailureKind.HANG, text)
-            answered = asking.result()
-        finally:
-            asking.cancel()
-            await asyncio.gather(asking, return_exceptions=True)
-        return answered.value, None if fresh else answered.latency_s
-
-    async def _make(
-        self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], max_line_bytes: int, cage: Cage | None
-    ) -> Attached:
-        """Start a container as a worker's program; a directory and a cage are its own."""
-        self._made += 1
-        self._fresh = True
-        name = f"{self._name}-{self._made}"
-        self._attached = await start_attached(
-            self._engine, self._box, name, run=argv, env=env, max_line_bytes=max_line_bytes
-        )
-        return self._attached
