@@ -92,10 +92,9 @@ class PythonSection(Section):
     env: tuple[VariableName, ...] = Field(default=(), description="Names of environment variables to hand on.")
 
 
-class HttpSection(Section):
-    """A target that is a server, started in the ref's checkout."""
+class ExchangeSection(Section):
+    """How a server is asked a case, and where its answer is."""
 
-    run: Command = Field(description="Program and arguments; `{port}` stands for the port to listen on.")
     port_env: VariableName = Field(default="PORT", description="Variable that tells the server its port.")
     ready: str | None = Field(
         default=None, pattern=r"^/", description="Path that answers 2xx once the server is ready; unset: it listens."
@@ -112,14 +111,26 @@ class HttpSection(Section):
     contexts: str | None = Field(
         default=None, pattern=r"^\$", description="Where the passages are: `$.sources[*].text`."
     )
+
+
+class HttpSection(ExchangeSection):
+    """A target that is a server, started in the ref's checkout."""
+
+    run: Command = Field(description="Program and arguments; `{port}` stands for the port to listen on.")
     servers: int = Field(default=1, ge=1, le=64, description="Processes a ref; each answers one case at a time.")
     start_timeout: Duration = 60.0
     timeout: Duration = 120.0
     env: tuple[VariableName, ...] = Field(default=(), description="Names of environment variables to hand on.")
 
 
+class ListeningSection(ExchangeSection):
+    """A server in a container, which listens on all of the container's addresses."""
+
+    port: int = Field(default=8080, ge=1, le=65535, description="Where it listens; the variable tells it too.")
+
+
 class ContainerSection(Section):
-    """A target in a container of its own, which speaks JSON Lines on stdin and stdout."""
+    """A target in a container of its own, which speaks JSON Lines on stdin and stdout, or HTTP."""
 
     build: RepoPath | None = Field(
         default=None, description="Folder of the ref's checkout whose Dockerfile makes the image."
@@ -129,6 +140,7 @@ class ContainerSection(Section):
     )
     run: Command | None = Field(default=None, description="Arguments in place of the image's CMD.")
     mode: Literal["worker"] = "worker"
+    http: ListeningSection | None = Field(default=None, description="It is a server; unset: it speaks JSON Lines.")
     workers: int | None = Field(
         default=None, ge=1, le=1000, description="Most containers a ref; `concurrency` if unset."
     )
@@ -140,6 +152,10 @@ class ContainerSection(Section):
     start_timeout: Duration = 60.0
     timeout: Duration = 120.0
     build_timeout: Duration = 900.0
+    build_network: Literal["deny", "allow"] = Field(
+        default="deny",
+        description="`allow`: the Dockerfile's steps may reach any address, as installing packages takes.",
+    )
     env: tuple[VariableName, ...] = Field(default=(), description="Names of environment variables to hand on.")
 
     @model_validator(mode="after")

@@ -6,11 +6,11 @@ from evaluator.config.loading import LoadedConfig
 from evaluator.config.targets import ContainerSection
 from evaluator.errors import ConfigError, EvalGateError
 from evaluator.source.paths import resolve
-from evaluator.target.container import Build, ContainerTarget, Named
+from evaluator.target.container import Build, ContainerTarget, Listening, Named
 from evaluator.target.container.target import Allowed
 from evaluator.target.interface import Target
 from evaluator.wiring.cages import Place
-from evaluator.wiring.processes import NO_DOOR, Doorway, ProcessTarget
+from evaluator.wiring.processes import NO_DOOR, Doorway, ProcessTarget, exchange_of
 
 
 def make_container_target(
@@ -58,12 +58,15 @@ def make_container_target(
             memory_bytes=unset.memory_bytes if sandbox.memory is None else sandbox.memory,
             processes=sandbox.processes or unset.processes,
         ),
+        listening=_listening(section, loaded),
         metering=None if doorway is None else doorway.metering,
         door_port=None if doorway is None else doorway.port,
     )
     notes: tuple[str, ...] = ()
     if isinstance(source, Named):
         notes = ("target.container.image: base and head run the same image, so that only `build` can show a change",)
+    elif source.network != "none":
+        notes = (f"target.container.build_network: steps of the Dockerfile, at {place.side}, can reach any address",)
 
     async def make() -> tuple[Target, tuple[str, ...]]:
         """Make the target, with what people should be told of it."""
@@ -86,7 +89,18 @@ def _source(section: ContainerSection, place: Place, loaded: LoadedConfig) -> Bu
             f"{where}: at {place.side}, {section.build[:200]!r} is a file, expected a folder",
             hint="name the folder that holds the Dockerfile",
         )
-    return Build(folder, section.build_timeout)
+    if section.build_network == "deny":
+        return Build(folder, section.build_timeout)
+    network = "host" if loaded.config.sandbox.network == "allow" else "default"
+    return Build(folder, section.build_timeout, network=network)
+
+
+def _listening(section: ContainerSection, loaded: LoadedConfig) -> Listening | None:
+    http = section.http
+    if http is None:
+        return None
+    exchange = exchange_of(http, loaded, ("target", "container", "http"), section.timeout)
+    return Listening(exchange, http.port, http.port_env, http.ready)
 
 
 def _refuse_what_is_not_for_it(loaded: LoadedConfig) -> None:

@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evaluator.config.loading import LoadedConfig
-from evaluator.config.targets import CommandSection, ContainerSection, HttpSection, PythonSection
+from evaluator.config.targets import CommandSection, ContainerSection, ExchangeSection, HttpSection, PythonSection
 from evaluator.errors import ConfigError
 from evaluator.journal.folder import home_folder
 from evaluator.records import Case, Output
 from evaluator.sandbox import Cage
 from evaluator.setup import Ready, SetupRequest, set_up
 from evaluator.target.command import CommandTarget
-from evaluator.target.http import Exchange, HttpTarget
+from evaluator.target.exchange import Exchange
+from evaluator.target.http import HttpTarget
 from evaluator.target.interface import Target
 from evaluator.target.json_path import JsonPath, fill, read_path
 from evaluator.target.metering import Metering
@@ -134,7 +135,9 @@ def make_process_target(
     section = loaded.config.target.process
     if section is None or isinstance(section, ContainerSection):
         raise RuntimeError("the target is no process of ours")
-    exchange = _exchange(section, loaded) if isinstance(section, HttpSection) else None
+    exchange = None
+    if isinstance(section, HttpSection):
+        exchange = exchange_of(section, loaded, ("target", "http"), section.timeout)
     place.home.mkdir(parents=True, exist_ok=True)
     metering = None if doorway is None else doorway.metering
 
@@ -249,8 +252,14 @@ async def _set_up(
     return await set_up(request, make_cage)
 
 
-def _exchange(section: HttpSection, loaded: LoadedConfig) -> Exchange:
+def exchange_of(section: ExchangeSection, loaded: LoadedConfig, place: tuple[str, ...], timeout_s: float) -> Exchange:
     """How a case is asked.
+
+    Args:
+        section: What the config says of it.
+        loaded: The config.
+        place: The section's keys.
+        timeout_s: How long one case may take.
 
     Raises:
         ConfigError: A path is none.
@@ -260,9 +269,9 @@ def _exchange(section: HttpSection, loaded: LoadedConfig) -> Exchange:
         try:
             return None if text is None else read_path(text)
         except ValueError as error:
-            raise ConfigError(f"{loaded.where('target', 'http', key)}: target.http.{key}: {error}") from None
+            raise ConfigError(f"{loaded.where(*place, key)}: {'.'.join(place)}.{key}: {error}") from None
 
-    _check_body(section, loaded)
+    _check_body(section, loaded, place)
     return Exchange(
         path=section.path,
         method=section.method,
@@ -270,15 +279,15 @@ def _exchange(section: HttpSection, loaded: LoadedConfig) -> Exchange:
         body=section.body,
         answer=path("answer", section.answer),
         contexts=path("contexts", section.contexts),
-        timeout_s=section.timeout,
+        timeout_s=timeout_s,
     )
 
 
-def _check_body(section: HttpSection, loaded: LoadedConfig) -> None:
+def _check_body(section: ExchangeSection, loaded: LoadedConfig, place: tuple[str, ...]) -> None:
     """See that a body's paths can be read; whether they fit a case is seen with the case."""
     anything = {"input": {}, "metadata": {}, "case": "", "repeat": 0}
     try:
         fill(section.body, anything)  # type: ignore[arg-type]  # dicts of nothing are JSON too
     except ValueError as error:
         if str(error).startswith("expected a path"):
-            raise ConfigError(f"{loaded.where('target', 'http', 'body')}: target.http.body: {error}") from None
+            raise ConfigError(f"{loaded.where(*place, 'body')}: {'.'.join(place)}.body: {error}") from None

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from evaluator.records import FailureKind
 from evaluator.sandbox import Cage, confine, end_descendants, hide_our_memory, launch_environment
-from evaluator.worker.failure import WorkerFailure, printable
+from evaluator.worker.failure import WorkerFailure, last_words, printable
 
 TOKEN_NAME = "LLM_EVAL_GATE_CHILD"  # noqa: S105  # the name of a variable, no secret
 STDERR_KEPT = 8_192
@@ -97,13 +97,7 @@ class Child:
 
     def last_words(self) -> str:
         """Give the end of stderr for a message; empty if there was none."""
-        tail = self._stderr_tail.decode("utf-8", "backslashreplace")
-        lines = [line for line in tail.splitlines() if line.strip()][-20:]
-        if not lines:
-            return "; it said nothing on stderr"
-        # The last line says most, and messages are cut at their end.
-        before = f" (before that: {printable(chr(10).join(lines[:-1]))})" if lines[:-1] else ""
-        return f"; its stderr ends: {printable(lines[-1])}{before}"
+        return last_words(self._stderr_tail)
 
     def kill(self) -> None:
         """Kill the process and all of its descendants at once; `stop` must still be awaited."""

@@ -43,6 +43,16 @@ def printable(text: str, limit: int = 2_000) -> str:
     )
 
 
+def last_words(tail: bytes) -> str:
+    """The end of a program's stderr, for the end of a message."""
+    lines = [line for line in tail.decode("utf-8", "backslashreplace").splitlines() if line.strip()][-20:]
+    if not lines:
+        return "; it said nothing on stderr"
+    # The last line says most, and messages are cut at their end.
+    before = f" (before that: {printable(chr(10).join(lines[:-1]))})" if lines[:-1] else ""
+    return f"; its stderr ends: {printable(lines[-1])}{before}"
+
+
 def parse_json(line: bytes) -> JsonValue:
     """Read one line as one JSON value, strictly.
 

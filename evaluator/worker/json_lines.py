@@ -22,8 +22,9 @@ from pathlib import Path
 
 from evaluator.records import FailureKind, JsonValue
 from evaluator.sandbox import Cage
-from evaluator.worker.child import Child, start_child
+from evaluator.worker.child import start_child
 from evaluator.worker.failure import WorkerFailure, parse_json, printable
+from evaluator.worker.program import Program, Start
 
 START_POLL_S = 0.002
 CLOSE_GRACE_S = 1.0
@@ -55,6 +56,7 @@ class JsonLinesWorker:
         max_line_bytes: The longest answer.
         clock: Seconds, for latencies.
         cage: What it may reach; None for all that we may.
+        start: Starts it: as a process of ours unless it runs somewhere else.
     """
 
     def __init__(
@@ -68,8 +70,10 @@ class JsonLinesWorker:
         max_line_bytes: int = 4_000_000,
         clock: Callable[[], float] = time.perf_counter,
         cage: Cage | None = None,
+        start: Start = start_child,
     ) -> None:
         """Only store the arguments; see the class."""
+        self._start = start
         self._argv = tuple(argv)
         self._cwd = cwd
         self._env = dict(env)
@@ -133,7 +137,7 @@ class JsonLinesWorker:
 
     async def _ensure_started(self) -> "_Running":
         if self._running is None:
-            child = await start_child(
+            child = await self._start(
                 self._argv, cwd=self._cwd, env=self._env, max_line_bytes=self._max_line_bytes, cage=self._cage
             )
             self._running = _Running(child, _Lines(child.stdout, self._max_line_bytes, self._clock))
@@ -177,7 +181,7 @@ class JsonLinesWorker:
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
 
-    async def _wait_until_read(self, child: Child, reply: "asyncio.Future[_Line]") -> float:
+    async def _wait_until_read(self, child: Program, reply: "asyncio.Future[_Line]") -> float:
         """Wait until the child takes the first byte of its first question; give the moment just before."""
         deadline = self._clock() + self._start_timeout_s
         while True:
@@ -189,7 +193,7 @@ class JsonLinesWorker:
                 text = f"started, but read nothing from stdin within {self._start_timeout_s:g} s{child.last_words()}"
                 raise WorkerFailure(FailureKind.HANG, text)
 
-    async def _why_no_line(self, child: Child) -> WorkerFailure:
+    async def _why_no_line(self, child: Program) -> WorkerFailure:
         await asyncio.wait({child.exit_code}, timeout=EXIT_GRACE_S)
         if child.exit_code.done():
             why = await child.describe_exit()
@@ -219,7 +223,7 @@ class JsonLinesWorker:
 class _Running:
     """The process of now; `fresh` until it has begun to read its first question."""
 
-    child: Child
+    child: Program
     lines: "_Lines"
     fresh: bool = True
 

@@ -27,6 +27,7 @@ PLACES: list[tuple[str, ...]] = [
     ("target", "python"),
     ("target", "http"),
     ("target", "container"),
+    ("target", "container", "http"),
     ("setup",),
     ("sandbox",),
     ("judge",),
@@ -54,7 +55,9 @@ def said(text: str) -> str:
 
 def written(place: tuple[str, ...], value: str) -> str:
     """The good config as YAML, with a value at a place."""
-    inner = f"{{{place[1]}: {value}}}" if len(place) == 2 else value
+    inner = value
+    for key in reversed(place[1:]):
+        inner = f"{{{key}: {inner}}}"
     lines = [f"{key}: {known}" for key, known in GOOD.items() if not place or key != place[0]]
     return "\n".join([*lines, f"{place[0]}: {inner}" if place else "zzz: 1", ""])
 
@@ -62,7 +65,7 @@ def written(place: tuple[str, ...], value: str) -> str:
 def test_no_section_is_forgotten_here() -> None:
     found = {section_at(place) for place in PLACES}
     known = {kind for kind in subclasses(section.Section) if kind.__module__ in (model.__name__, targets.__name__)}
-    assert known - {model.ObjectivesOnly} == found
+    assert known - {model.ObjectivesOnly, targets.ExchangeSection} == found
 
 
 @pytest.mark.parametrize("place", PLACES, ids=".".join)

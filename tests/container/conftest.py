@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.container.contained import NODE_IMAGE, RUNTIMES
 from tests.container.engine import Engine, copy_action, running_engine
 from tests.container.scene import Scene, make_scene
 
@@ -37,6 +38,15 @@ def base_image(request: pytest.FixtureRequest, engine: Engine) -> str:
     """A bare Debian: base of the action's image, and what stands for GitHub's runner."""
     with uncaptured(request):
         return engine.base_image(SUITE)
+
+
+@pytest.fixture(scope="session")
+def node_image(engine: Engine, base_image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What the apps in containers of their own are built from."""
+    folder = tmp_path_factory.mktemp("runtimes")
+    (folder / "Dockerfile").write_text(RUNTIMES.format(base=base_image), "utf-8")
+    engine.build(folder, NODE_IMAGE)
+    return NODE_IMAGE
 
 
 @pytest.fixture(scope="session")

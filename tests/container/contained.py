@@ -127,9 +127,12 @@ def gate(tmp_path: Path, repo: Path, engine: Engine) -> Said:
 
 
 @contextlib.asynccontextmanager
-async def started(engine: Engine, source: Build | Named, scratch: Path, **more: Any) -> AsyncIterator[ContainerTarget]:
+async def started(
+    engine: Engine, source: Build | Named, scratch: Path, *, path: str = "/nowhere", **more: Any
+) -> AsyncIterator[ContainerTarget]:
+    """A target without Docker's client, as in the action's image, unless `path` leads to it."""
     options = {"env": {}, "slots": 1, "start_timeout_s": 10.0, "case_timeout_s": 20.0, **more}
-    environ = {"PATH": "/usr/bin:/bin", "DOCKER_HOST": engine.host, "DOCKER_BUILDKIT": "0", "OPENAI_API_KEY": "sk-real"}
+    environ = {"PATH": path, "DOCKER_HOST": engine.host, "DOCKER_BUILDKIT": "0", "OPENAI_API_KEY": "sk-real"}
     target = ContainerTarget("head", source, environ=environ, scratch=scratch / "scratch", **options)
     try:
         await target.start()

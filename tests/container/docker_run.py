@@ -45,6 +45,7 @@ def run_container(
     payload: Mapping[str, Any],
     environ: Mapping[str, str],
     inputs: Mapping[str, str] | None = None,
+    network: str = "host",
 ) -> ContainerRun:
     """Run the action once.
 
@@ -56,6 +57,7 @@ def run_container(
         payload: The event's payload.
         environ: What the event, the repository and the step's `env:` add to the environment.
         inputs: The step's `with:`; defaults of action.yml are added, but for those that are expressions.
+        network: Where it is put.
     """
     room = workspace.parent / f"{workspace.name}-runner"
     for name in ("home", "workflow", "file_commands", "temp"):
@@ -87,9 +89,10 @@ def run_container(
         room / "workflow": "/github/workflow",
         room / "file_commands": "/github/file_commands",
         room / "temp": "/__w/_temp",
+        Path(engine.host.removeprefix("unix://")): "/var/run/docker.sock",
     }
     started_at = time.time()
-    done = engine.run(image, environ=given, mounts=mounts, directory="/github/workspace", check=False)
+    done = engine.run(image, environ=given, mounts=mounts, directory="/github/workspace", network=network, check=False)
     written = (room / "file_commands" / "output").read_text("utf-8")
     outputs = {match["name"]: match["text"] or match["line"] or "" for match in _VALUE.finditer(written)}
     summary = (room / "file_commands" / "step_summary").read_text("utf-8")

@@ -60,10 +60,11 @@ class Engine:
         environ: Mapping[str, str] | None = None,
         mounts: Mapping[Path, str] | None = None,
         directory: str | None = None,
+        network: str = "host",
         check: bool = True,
     ) -> Done:
-        """Run a container to its end, as the runner runs an action's: on the host's network here, for there is no bridge."""
-        options = ["--rm", "--network", "host"]
+        """Run a container to its end, as the runner runs an action's: on the host's network unless one is made for it."""
+        options = ["--rm", "--network", network]
         options += ["--entrypoint", entrypoint] if entrypoint else []
         options += ["--workdir", directory] if directory else []
         for name, value in (environ or {}).items():

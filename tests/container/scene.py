@@ -176,6 +176,7 @@ class Scene:
         token: str | None = None,
         inputs: Mapping[str, str] | None = None,
         environ: Mapping[str, str] | None = None,
+        network: str = "host",
     ) -> ContainerRun:
         """Run the action's container as GitHub's runner does; arguments as for `act`, `ref` is GITHUB_REF."""
         return run_container(
@@ -184,6 +185,7 @@ class Scene:
             self._workspace(at),
             event=event,
             payload=payload,
+            network=network,
             inputs={"github-token": token or self.token, **(inputs or {})},
             environ={
                 **self._environ(),

@@ -22,7 +22,6 @@ from tests.container.contained import (
     JOINED,
     METERED,
     NODE_IMAGE,
-    RUNTIMES,
     gate,
     left,
     own_address,
@@ -34,14 +33,6 @@ from tests.container.engine import ENGINE, ROOT, Engine
 from tests.pipeline.commands import command, right
 from tests.standin.threaded import running
 from tests.wiring.process_apps import config, process_app
-
-
-@pytest.fixture(scope="session")
-def node_image(engine: Engine, base_image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("runtimes")
-    (folder / "Dockerfile").write_text(RUNTIMES.format(base=base_image), "utf-8")
-    engine.build(folder, NODE_IMAGE)
-    return NODE_IMAGE
 
 
 @pytest.fixture
@@ -273,9 +264,8 @@ def test_in_a_container_of_its_own_the_gate_joins_the_network(
     """As an action, which the runner puts in a bridge network: our own container is joined, and the relay listens there."""
     (tmp_path / "joined.py").write_text(JOINED, "utf-8")
     mounts = {Path(sys.base_prefix), Path(sys.prefix), ROOT, tmp_path, Path(engine.host.removeprefix("unix://"))}
-    mounts |= {Path("/usr/bin/docker")}
     words = [word for path in sorted(mounts) if path != Path("/usr") for word in ("--volume", f"{path}:{path}")]
-    words += ["--env", f"DOCKER_HOST={engine.host}", "--env", "DOCKER_BUILDKIT=0", "--env", f"PYTHONPATH={ROOT}"]
+    words += ["--env", f"DOCKER_HOST={engine.host}", "--env", f"PYTHONPATH={ROOT}"]
     engine.docker("network", "create", "outer")
     try:
         done = engine.docker(

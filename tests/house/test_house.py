@@ -16,6 +16,7 @@ HOME_OF = {
     "github": {"github"},
     "pyarrow": {"dataset"},
     "aiohttp": {"gateway", "target"},  # the app under test may be a server
+    "aiodocker": {"target"},
     "genai_prices": {"gateway"},
     "xllamacpp": {"gateway"},
     # Arrays: statistics, and the two places that read them from files.

@@ -8,55 +8,50 @@ from pathlib import Path
 import pytest
 
 from evaluator.errors import TargetError
-from evaluator.target.container import Box, Build, ContainerTarget, create_words
-from evaluator.target.container.image import copy_context
+from evaluator.target.container import Box, Build, ContainerTarget, description
+from evaluator.target.container.context import copy_context
 from evaluator.target.container.network import shared_way
 from evaluator.target.container.relay import Relay, renamed
 
-BOX = Box("sha256:abc", ("serve", "--fast"), "run-1", "our-network", volumes=("/data",))
-MUST = [
-    ["--cap-drop", "ALL"], ["--security-opt", "no-new-privileges"], ["--read-only"], ["--user", "65534:65534"],
-    ["--tmpfs", "/tmp:rw,exec,nosuid,nodev,mode=1777,size=1000000000"], ["--pids-limit", "512"],
-    ["--memory", "2000000000"], ["--memory-swap", "2000000000"], ["--network", "our-network"], ["--ipc", "private"],
-    ["--dns", "127.0.0.1"], ["--ulimit", "core=0"], ["--ulimit", "nofile=4096:4096"], ["--no-healthcheck"],
-    ["--pull", "never"], ["--label", "llm-eval-gate=run-1"], ["--rm"], ["--interactive"],
-    ["--mount", "type=tmpfs,destination=/data,tmpfs-size=1000000000"],
-]  # fmt: skip
-NEVER = (
-    "--privileged",
-    "--volume",
-    "-v",
-    "--volumes-from",
-    "--device",
-    "--cap-add",
-    "--pid",
-    "--publish",
-    "--env-file",
-)
+BOX = Box("sha256:abc", {"llm-eval-gate": "run-1"}, "our-network", volumes=("/data", "/tmp/"))
+MUST = {
+    "CapDrop": ["ALL"],
+    "SecurityOpt": ["no-new-privileges"],
+    "Privileged": False,
+    "ReadonlyRootfs": True,
+    "Tmpfs": {"/tmp": "rw,exec,nosuid,nodev,mode=1777,size=1000000000"},
+    "Mounts": [{"Type": "tmpfs", "Target": "/data", "TmpfsOptions": {"SizeBytes": 1_000_000_000}}],
+    "IpcMode": "private",
+    "Ulimits": [{"Name": "core", "Soft": 0, "Hard": 0}, {"Name": "nofile", "Soft": 4096, "Hard": 4096}],
+    "PidsLimit": 512,
+    "Memory": 2_000_000_000,
+    "MemorySwap": 2_000_000_000,
+    "NetworkMode": "our-network",
+    "Dns": ["127.0.0.1"],
+    "LogConfig": {"Type": "none"},
+    "AutoRemove": True,
+}
 
 
-def has(words: list[str], wanted: list[str]) -> bool:
-    return any(words[start : start + len(wanted)] == wanted for start in range(len(words)))
+def test_every_container_is_held_and_nothing_opens_it() -> None:
+    told = description(BOX, ("serve", "--fast"), {"OPENAI_API_KEY": "t"})
+    assert told.pop("HostConfig") == MUST
+    assert told["User"] == "65534:65534"
+    assert told["Env"] == ["HOME=/tmp", "OPENAI_API_KEY=t"]
+    assert told["Cmd"] == ["serve", "--fast"]
+    assert told["Healthcheck"] == {"Test": ["NONE"]}
+    assert told["Labels"] == {"llm-eval-gate": "run-1"}
+    assert not {"Entrypoint", "Volumes", "ExposedPorts", "NetworkingConfig"} & set(told)
 
 
-@pytest.mark.parametrize("wanted", MUST, ids=" ".join)
-def test_every_container_is_held(wanted: list[str]) -> None:
-    words = create_words(BOX, "name", ["OPENAI_API_KEY"])
-    options = words[: words.index("sha256:abc")]
-    assert has(options, wanted)
+def test_an_images_own_command_stays_where_no_other_is_given() -> None:
+    assert "Cmd" not in description(BOX, (), {})
 
 
-def test_nothing_opens_a_container_and_the_app_comes_last() -> None:
-    words = create_words(BOX, "name", ["OPENAI_API_KEY"])
-    assert not set(NEVER) & set(words)
-    assert not any("docker.sock" in word or "type=bind" in word or "unconfined" in word for word in words)
-    assert words[-3:] == ["sha256:abc", "serve", "--fast"]
-
-
-def test_only_names_of_variables_stand_on_the_command_line() -> None:
-    words = create_words(BOX, "name", ["OPENAI_API_KEY", "X"])
-    found = [words[at + 1] for at, word in enumerate(words) if word == "--env"]
-    assert found == ["HOME=/tmp", "OPENAI_API_KEY", "X"]
+def test_a_container_in_our_own_network_keeps_its_names() -> None:
+    told = description(Box("sha256:abc", {}, "container:abc"), (), {})
+    assert "Hostname" not in told
+    assert "Dns" not in told["HostConfig"]
 
 
 def test_an_open_network_is_ours_by_the_hosts_or_our_containers() -> None:
@@ -169,24 +164,20 @@ async def test_the_relay_carries_bodies_both_ways_and_ends_with_the_app() -> Non
 
 
 @pytest.mark.parametrize(
-    ("environ", "told", "hint"),
+    ("host", "told"),
     [
-        ({"PATH": "/nowhere"}, "`docker`, is not on the path", "install it"),
-        ({"PATH": "BIN", "DOCKER_HOST": "unix:///nowhere.sock"}, "no Docker Engine answers: Cannot connect", "mounted"),
+        ("unix:///nowhere.sock", "no Docker Engine answers at unix:///nowhere.sock: "),
+        ("tcp://127.0.0.1:9", "no Docker Engine answers at tcp://127.0.0.1:9: "),
+        ("ssh://somewhere", "its address must begin with unix:// or tcp://"),
     ],
-    ids=["client", "engine"],
 )
-async def test_what_is_missing_is_told(tmp_path: Path, environ: dict[str, str], told: str, hint: str) -> None:
-    client = tmp_path / "bin" / "docker"
-    client.parent.mkdir()
-    client.write_text("#!/bin/sh\necho Cannot connect to $DOCKER_HOST >&2\nexit 1\n", "utf-8")
-    client.chmod(0o755)
-    found = {name: value.replace("BIN", f"{client.parent}:/bin:/usr/bin") for name, value in environ.items()}
+async def test_an_engine_that_is_not_there_is_told(tmp_path: Path, host: str, told: str) -> None:
     target = ContainerTarget(
-        "head", Build(tmp_path), env={}, slots=1, start_timeout_s=1, case_timeout_s=1, environ=found, scratch=tmp_path
-    )
+        "head", Build(tmp_path), env={}, slots=1, start_timeout_s=1, case_timeout_s=1,
+        environ={"PATH": "/nowhere", "DOCKER_HOST": host}, scratch=tmp_path,
+    )  # fmt: skip
     with pytest.raises(TargetError) as raised:
         await target.start()
     await target.close()
     assert told in raised.value.message
-    assert hint in raised.value.hint
+    assert "mounted" in raised.value.hint

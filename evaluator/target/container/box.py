@@ -1,10 +1,11 @@
-"""What a container of the app may do: the words for `docker create`. Nothing here is left to an image or a ref.
+"""What a container of the app may do, as the engine is told it. Nothing here is left to an image or a ref.
 
-Source: Docker's reference of `docker container create`, and of tmpfs mounts.
+Source: the Docker Engine API's description of `POST /containers/create`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 LABEL = "llm-eval-gate"
 """Label of all that we make; its value is the run's for containers and networks, `app` for images."""
@@ -12,18 +13,6 @@ DEFAULT_USER = "65534:65534"
 DEFAULT_MEMORY_BYTES = 2_000_000_000
 DEFAULT_PROCESSES = 512
 TMPFS_BYTES = 1_000_000_000
-HELD = (
-    "--cap-drop", "ALL",
-    "--security-opt", "no-new-privileges",
-    "--read-only",
-    "--tmpfs", f"/tmp:rw,exec,nosuid,nodev,mode=1777,size={TMPFS_BYTES}",  # noqa: S108  # the container's, not ours
-    "--ipc", "private",
-    "--ulimit", "core=0",
-    "--ulimit", "nofile=4096:4096",
-    "--no-healthcheck",
-)  # fmt: skip
-"""The same for every app. The engine's own seccomp and AppArmor profiles apply as well."""
-_KEPT_OUTPUT = ("--log-driver", "json-file", "--log-opt", "max-size=1m", "--log-opt", "max-file=1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +21,8 @@ class Box:
 
     image: str
     """The image's ID, so that no name is looked up again."""
-    run: tuple[str, ...]
-    """Arguments in place of the image's CMD; empty for that itself."""
-    run_label: str
-    """Value of the label, by which all of them are found again."""
+    labels: Mapping[str, str]
+    """By which all of them are found again."""
     network: str
     """Where they are put: our own network, `host`, or `container:ID`."""
     user: str = DEFAULT_USER
@@ -51,38 +38,55 @@ class Box:
         return self.network != "host" and not self.network.startswith("container:")
 
 
-def create_words(box: Box, name: str, variables: Sequence[str]) -> list[str]:
-    """The words for the Docker client that make a container.
+def description(box: Box, run: Sequence[str], variables: Mapping[str, str]) -> dict[str, Any]:
+    """What the engine is told of a container to make.
 
     Args:
         box: What it may do.
-        name: Its name.
-        variables: Names of the variables that it sees. The client takes their values from its own environment, so that
-            no token stands on a command line.
+        run: Arguments in place of the image's CMD; empty for that itself.
+        variables: What it sees.
     """
-    words = [
-        "create",
-        "--interactive",
-        "--rm",
-        "--pull",
-        "never",
-        "--name",
-        name,
-        "--label",
-        f"{LABEL}={box.run_label}",
-    ]
-    words += HELD
-    words += ["--user", box.user, "--pids-limit", str(box.processes)]
-    # No swap on top: `--memory-swap` is the sum of both.
-    words += ["--memory", str(box.memory_bytes), "--memory-swap", str(box.memory_bytes)]
-    words += ["--network", box.network]
+    host: dict[str, Any] = {
+        # The same for every app. The engine's own seccomp and AppArmor profiles apply as well.
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges"],
+        "Privileged": False,
+        "ReadonlyRootfs": True,
+        "Tmpfs": {"/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={TMPFS_BYTES}"},  # noqa: S108  # the container's
+        "Mounts": [
+            {"Type": "tmpfs", "Target": path, "TmpfsOptions": {"SizeBytes": TMPFS_BYTES}}
+            for path in box.volumes
+            if path.rstrip("/") != "/tmp"  # noqa: S108  # it is memory already
+        ],
+        "IpcMode": "private",
+        "Ulimits": [{"Name": "core", "Soft": 0, "Hard": 0}, {"Name": "nofile", "Soft": 4096, "Hard": 4096}],
+        "PidsLimit": box.processes,
+        # No swap on top: `MemorySwap` is the sum of both.
+        "Memory": box.memory_bytes,
+        "MemorySwap": box.memory_bytes,
+        "NetworkMode": box.network,
+        # What it writes comes to us alone: the engine keeps none of it, and none fills its disk.
+        "LogConfig": {"Type": "none"},
+        "AutoRemove": True,
+    }
+    told: dict[str, Any] = {
+        "Image": box.image,
+        "Labels": dict(box.labels),
+        "User": box.user,
+        "Env": [f"{name}={value}" for name, value in {"HOME": "/tmp", **variables}.items()],  # noqa: S108
+        "AttachStdin": True,
+        "AttachStdout": True,
+        "AttachStderr": True,
+        "OpenStdin": True,
+        "StdinOnce": True,
+        "Tty": False,
+        "Healthcheck": {"Test": ["NONE"]},
+        "HostConfig": host,
+    }
+    if run:
+        told["Cmd"] = list(run)
     if box.is_apart:
         # Old engines ask the machine's own name servers for containers of an internal network too (CVE-2024-29018).
-        words += ["--dns", "127.0.0.1", "--hostname", "app"]
-    for path in box.volumes:
-        words += ["--mount", f"type=tmpfs,destination={path},tmpfs-size={TMPFS_BYTES}"]
-    words += _KEPT_OUTPUT
-    words += ["--env", "HOME=/tmp"]
-    for variable in variables:
-        words += ["--env", variable]
-    return [*words, box.image, *box.run]
+        host["Dns"] = ["127.0.0.1"]
+        told["Hostname"] = "app"
+    return told

@@ -1,7 +1,8 @@
-"""Docker's own command-line client, with a configuration that is empty: found, asked, its answers and refusals read.
+"""Docker's own command-line client, where there is one: it can do two things that the engine's API alone cannot.
 
-The user's configuration holds registry passwords, and proxies that the client would hand to every container and build;
-it is used for pulling a named image only.
+It builds as its user would (BuildKit with all that a Dockerfile may ask of it), and it pulls with the passwords that
+the user has logged in with. It gets an empty configuration but for that pull: the user's holds those passwords, and
+proxies that the client would hand to every build.
 """
 
 import asyncio
@@ -13,7 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evaluator.errors import TargetError
 from evaluator.worker import printable
 
 _CLIENT_NAMES = (
@@ -26,90 +26,68 @@ _ANSWER_S = 60.0
 
 
 class DockerFailed(Exception):
-    """The client ended with an error; the message is one line, escaped."""
+    """The engine or the client refused; the message is one line, escaped."""
 
 
 @dataclass(frozen=True, slots=True)
-class Docker:
-    """The client and the engine that it talks to."""
+class DockerProgram:
+    """The client; made by `find_program`."""
 
-    program: str
+    path: str
     env: Mapping[str, str]
-    """The client's environment, without the user's configuration."""
+    """Its environment, without the user's configuration."""
     users_env: Mapping[str, str]
     """The same with it."""
     folder: Path
     """Where it runs: an empty folder of our own."""
-    version: int = 0
-    """The engine's, its first number."""
+    host: str | None
+    """The engine's address as the user's configuration has it; None if it says nothing."""
 
-    async def ask(
-        self, *words: str, more: Mapping[str, str] | None = None, timeout_s: float = _ANSWER_S, as_user: bool = False
-    ) -> str:
-        """Run one command of the client and give the end of its stdout, stripped.
+    async def run(self, *words: str, timeout_s: float, as_user: bool = False) -> None:
+        """Run one command of the client.
 
         Args:
             words: The command.
-            more: Variables for containers to take over.
             timeout_s: How long it may take; then it is ended.
             as_user: With the user's configuration.
 
         Raises:
             DockerFailed: It ended with an error, or not in time.
         """
-        env = {**(self.users_env if as_user else self.env), **(more or {})}
-        code, out, err = await _run([self.program, *words], env, self.folder, timeout_s)
+        env = self.users_env if as_user else self.env
+        code, out, err = await _run([self.path, *words], env, self.folder, timeout_s)
         if code is None:
             raise DockerFailed(f"`docker {words[0]}` did not end within {timeout_s:g} s: {_end_of(out, err)}")
         if code != 0:
             raise DockerFailed(_end_of(out, err) or f"`docker {words[0]}` ended with code {code}")
-        return out.decode("utf-8", "replace").strip()
-
-    async def last_words(self, container: str) -> str:
-        """The end of what a container wrote to stderr, as a message's end."""
-        _, _, err = await _run([self.program, "logs", "--tail", "20", container], self.env, self.folder, _ANSWER_S)
-        said = printable(err.decode("utf-8", "backslashreplace"))
-        return f"; its stderr ends: {said}" if said else "; it said nothing on stderr"
 
 
-async def find_docker(environ: Mapping[str, str], folder: Path) -> Docker:
-    """Find the client, and see that its engine answers.
+async def find_program(environ: Mapping[str, str], folder: Path) -> DockerProgram | None:
+    """Find the client; None where there is none.
 
     Args:
         environ: Our environment.
         folder: A private folder, made if it is not there; for nothing but an empty configuration.
-
-    Raises:
-        TargetError: There is no client, or no engine that answers.
     """
-    program = shutil.which("docker", path=environ.get("PATH", os.defpath))
-    if program is None:
-        raise TargetError(
-            "target.container: the Docker client, `docker`, is not on the path",
-            hint="install it (Debian: docker-cli or docker.io). The gate's own image has none: on GitHub, run"
-            " `llm-eval-gate action` on the runner itself, which has one",
-        )
+    path = shutil.which("docker", path=environ.get("PATH", os.defpath))
+    if path is None:
+        return None
     config = folder / "config"
     config.mkdir(mode=0o700, parents=True, exist_ok=True)
     env = {name: environ[name] for name in _CLIENT_NAMES if name in environ}
     users_env = env | {name: environ[name] for name in _USERS_NAMES if name in environ}
-    if "DOCKER_HOST" not in env:  # a context is the user's configuration too: only its address is taken
-        words = [program, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
-        code, out, _ = await _run(words, users_env, folder, _ANSWER_S)
-        host = out.decode("utf-8", "replace").strip()
-        if code == 0 and host:
-            env["DOCKER_HOST"] = host
-    docker = Docker(program, {**env, "DOCKER_CONFIG": str(config)}, {**users_env, **env}, folder)
-    try:
-        version = await docker.ask("version", "--format", "{{.Server.Version}}")
-    except DockerFailed as failed:
-        raise TargetError(
-            f"target.container: no Docker Engine answers: {failed}",
-            hint="start it, or set DOCKER_HOST to its address; in a container, its socket must be mounted"
-            " (GitHub's runner does it for an action: /var/run/docker.sock)",
-        ) from None
-    first = version.partition(".")[0]
-    return replace(docker, version=int(first) if first.isdecimal() else 0)
+    program = DockerProgram(path, {**env, "DOCKER_CONFIG": str(config)}, users_env, folder, env.get("DOCKER_HOST"))
+    if program.host is not None:
+        return program
+    # A context is the user's configuration too: only its address is taken.
+    words = [path, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
+    code, out, _ = await _run(words, users_env, folder, _ANSWER_S)
+    host = out.decode("utf-8", "replace").strip()
+    if code != 0 or not host:
+        return program
+    return replace(
+        program, host=host, env={**program.env, "DOCKER_HOST": host}, users_env={**users_env, "DOCKER_HOST": host}
+    )
 
 
 async def _run(

@@ -9,17 +9,19 @@ import asyncio
 import contextlib
 import ipaddress
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from evaluator.errors import TargetError
 from evaluator.records import Side
-from evaluator.target.container.box import LABEL
-from evaluator.target.container.client import Docker, DockerFailed
+from evaluator.target.container.client import DockerFailed
+from evaluator.target.container.engine import Engine, refusals
 from evaluator.target.container.relay import Relay
 
-_OURSELVES = re.compile(r"/containers/([0-9a-f]{64})/hostname\b")
-_NO_ADDRESS = ("--opt", "com.docker.network.bridge.gateway_mode_ipv4=isolated")
+_OURSELVES = re.compile(r"/containers/([0-9a-f]{64})/(?:hostname|hosts|resolv\.conf)\b")
+_NO_ADDRESS = {"com.docker.network.bridge.gateway_mode_ipv4": "isolated"}
 """The machine gets no address in the network."""
 _ISOLATES = 28
 """Docker that knows this option; older ones ignore or refuse it."""
@@ -35,7 +37,7 @@ class Way:
     """How containers are connected."""
 
     network: str
-    """For `--network`."""
+    """For `NetworkMode`."""
     relay: Relay | None
     """None: the door's own address is theirs too, or there is no door."""
     notes: tuple[str, ...] = ()
@@ -52,15 +54,15 @@ def shared_way(ourselves: str | None, side: Side) -> Way:
 
 
 async def internal_way(
-    docker: Docker, ourselves: str | None, *, name: str, label: str, side: Side, door: int | None
+    engine: Engine, ourselves: str | None, *, name: str, labels: Mapping[str, str], side: Side, door: int | None
 ) -> Way:
     """Make an internal network, and a relay in it.
 
     Args:
-        docker: The client.
+        engine: The engine.
         ourselves: Our own container, which has a network of its own; None if we are on the engine's machine.
         name: The network's name.
-        label: The run's label.
+        labels: The run's.
         side: Whose.
         door: The gateway's port; None for apps that are only started.
 
@@ -68,10 +70,11 @@ async def internal_way(
         TargetError: The engine allows none, or its address cannot be had here. What was made is left to `remove`.
     """
     try:
-        isolated = await _create(docker, name, label, joined=ourselves is not None)
+        isolated = await _create(engine, name, labels, joined=ourselves is not None)
         if ourselves is not None:
-            await docker.ask("network", "connect", name, ourselves)
-        address = await _address(docker, name, ourselves)
+            with refusals():
+                await (await engine.api.networks.get(name)).connect({"Container": ourselves})
+        address = await _address(engine, name, ourselves)
         relay = Relay(address, door) if door is not None else None
         if relay is not None:
             await relay.open()
@@ -88,42 +91,49 @@ async def internal_way(
     return Way(name, relay, notes, ourselves)
 
 
-async def remove(docker: Docker, name: str, joined: str | None) -> None:
+async def remove(engine: Engine, name: str, joined: str | None) -> None:
     """Remove a network, ourselves first; one that is not there is no error."""
-    if joined is not None:
-        with contextlib.suppress(DockerFailed):
-            await docker.ask("network", "disconnect", "--force", name, joined)
-    with contextlib.suppress(DockerFailed):
-        await docker.ask("network", "rm", name)
+    with contextlib.suppress(DockerFailed), refusals():
+        network = await engine.api.networks.get(name)
+        if joined is not None:
+            with contextlib.suppress(DockerFailed), refusals():
+                await network.disconnect({"Container": joined, "Force": True})
+        await network.delete()
 
 
-async def find_ourselves(docker: Docker, mounts: Path = Path("/proc/self/mountinfo")) -> str | None:
+async def find_ourselves(engine: Engine, mounts: Path = Path("/proc/self/mountinfo")) -> str | None:
     """The ID of the container that we run in, if it is this engine's and has a network of its own; else None."""
     text = await asyncio.to_thread(mounts.read_text, "utf-8", "replace") if mounts.exists() else ""
     found = _OURSELVES.search(text)
     if found is None:
         return None
     try:
-        mode = await docker.ask("inspect", "--type", "container", "--format", "{{.HostConfig.NetworkMode}}", found[1])
+        with refusals():
+            told = await engine.api.containers.container(found[1]).show()
     except DockerFailed:
         return None
-    return found[1] if mode != "host" else None
+    return found[1] if told["HostConfig"]["NetworkMode"] != "host" else None
 
 
-async def _create(docker: Docker, name: str, label: str, *, joined: bool) -> bool:
+async def _create(engine: Engine, name: str, labels: Mapping[str, str], *, joined: bool) -> bool:
     """Make the network; gives whether the machine has no address in it."""
-    words = ("network", "create", "--driver", "bridge", "--internal", "--label", f"{LABEL}={label}")
-    if joined and docker.version >= _ISOLATES:
-        with contextlib.suppress(DockerFailed):
-            await docker.ask(*words, *_NO_ADDRESS, name)
+    config: dict[str, Any] = {
+        "Name": name, "CheckDuplicate": True, "Driver": "bridge", "Internal": True, "EnableIPv6": False,
+        "Labels": dict(labels),
+    }  # fmt: skip
+    if joined and engine.version >= _ISOLATES:
+        with contextlib.suppress(DockerFailed), refusals():
+            await engine.api.networks.create({**config, "Options": _NO_ADDRESS})
             return True
     for left in reversed(range(_TRIES)):
         # Which subnet is free, only the engine knows: it is asked for one, which is then taken with our own settings.
-        await docker.ask(*words, name)
-        subnet = await docker.ask("network", "inspect", "--format", "{{(index .IPAM.Config 0).Subnet}}", name)
-        await docker.ask("network", "rm", name)
+        with refusals():
+            network = await engine.api.networks.create(config)
+            ours = _no_route(_ipam(await network.show()).get("Subnet", ""))
+            await network.delete()
         try:
-            await docker.ask(*words, *_no_route(subnet), name)
+            with refusals():
+                await engine.api.networks.create({**config, "IPAM": {"Driver": "default", "Config": [ours]}})
         except DockerFailed:
             if not left:  # else somebody may have been faster
                 raise
@@ -132,8 +142,13 @@ async def _create(docker: Docker, name: str, label: str, *, joined: bool) -> boo
     return False
 
 
-def _no_route(subnet: str) -> tuple[str, ...]:
-    """Options of a network in which the machine has the first address, and the route leads to the second, nobody's.
+def _ipam(network: Mapping[str, Any]) -> dict[str, str]:
+    configs = (network.get("IPAM") or {}).get("Config") or [{}]
+    return dict(configs[0])
+
+
+def _no_route(subnet: str) -> dict[str, Any]:
+    """Addresses of a network in which the machine has the first, and the route leads to the second, nobody's.
 
     Raises:
         DockerFailed: The engine gave no subnet of IPv4.
@@ -142,17 +157,18 @@ def _no_route(subnet: str) -> tuple[str, ...]:
         first = ipaddress.IPv4Network(subnet).network_address
     except ValueError:
         raise DockerFailed("its networks have no IPv4 addresses") from None
-    nobody = f"DefaultGatewayIPv4={first + 2}"
-    return ("--subnet", subnet, "--gateway", str(first + 1), "--aux-address", nobody)
+    nobody = {"DefaultGatewayIPv4": str(first + 2)}
+    return {"Subnet": subnet, "Gateway": str(first + 1), "AuxiliaryAddresses": nobody}
 
 
-async def _address(docker: Docker, name: str, ourselves: str | None) -> str:
+async def _address(engine: Engine, name: str, ourselves: str | None) -> str:
     """Where a relay of ours can listen in a network."""
-    if ourselves is not None:
-        path = f'{{{{(index .NetworkSettings.Networks "{name}").IPAddress}}}}'
-        address = await docker.ask("inspect", "--type", "container", "--format", path, ourselves)
-    else:
-        address = await docker.ask("network", "inspect", "--format", "{{(index .IPAM.Config 0).Gateway}}", name)
+    with refusals():
+        if ourselves is not None:
+            told = await engine.api.containers.container(ourselves).show()
+            address = str(told["NetworkSettings"]["Networks"].get(name, {}).get("IPAddress", ""))
+        else:
+            address = _ipam(await (await engine.api.networks.get(name)).show()).get("Gateway", "")
     address = address.partition("/")[0]
     if not re.fullmatch(r"[0-9.]+", address):
         raise DockerFailed("the network has no IPv4 address for us")
