@@ -69,6 +69,23 @@ class Budget:
             if self.on_settled is not None:
                 self.on_settled(self.spent_usd, self.calls)
 
+    def require(self, worst_usd: float, calls: int) -> None:
+        """See that many calls, made together elsewhere, cannot pass a cap.
+
+        Raises:
+            BudgetError: They could.
+        """
+        if self.max_calls is not None and self.calls + calls > self.max_calls:
+            raise BudgetError(
+                f"{calls} calls would pass {self.name} of {self.max_calls} calls ({self.calls} made)", hint=self.hint
+            )
+        if self.max_usd is not None and self.spent_usd + self._reserved_usd + worst_usd > self.max_usd:
+            raise BudgetError(
+                f"{calls} calls could cost ${worst_usd:.4f}, which would pass {self.name} of ${self.max_usd:.2f}"
+                f" (${self.spent_usd:.4f} spent in {self.calls} calls)",
+                hint=f"{self.hint}; a limit on each answer (`max_tokens`) lowers what calls could cost",
+            )
+
     async def _next_settlement(self) -> None:
         future = asyncio.get_running_loop().create_future()
         self._waiting.append(future)

@@ -15,6 +15,7 @@ from evaluator.gateway.budget import Budget
 from evaluator.gateway.cache import AnswerStore, StoredAnswer, request_key
 from evaluator.gateway.interface import ChatAnswer, ChatRequest, EmbeddingAnswer
 from evaluator.gateway.meter import is_complete, read_chat, read_embeddings, read_usage, worst_usage
+from evaluator.gateway.outbox import Outbox
 from evaluator.gateway.prices import Prices
 from evaluator.gateway.providers import Provider
 from evaluator.gateway.retry import RetryPolicy, with_retries
@@ -34,6 +35,8 @@ class Wire:
     body: bytes
     model: str
     worst: Usage
+    inputs: int = 1
+    """Texts to embed; 1 for what is no embedding."""
 
 
 @dataclass(slots=True)
@@ -60,14 +63,19 @@ class Gateway:
         budget: Budget,
         run_id: str,
         policy: RetryPolicy | None = None,
+        outbox: Outbox | None = None,
     ) -> None:
-        """Take what was set up elsewhere; nothing is opened before the context is entered."""
+        """Take what was set up elsewhere; nothing is opened before the context is entered.
+
+        With an outbox nothing is sent: what the store has no answer to is put there, for a batch.
+        """
         self.spent_usd = 0.0
         """Charged by providers in this process, retries included; cached answers cost nothing."""
         self._calls_before = budget.calls
         self._providers = providers
         self.store, self.prices, self.budget, self.run_id = store, prices, budget, run_id
         self._policy = policy or RetryPolicy()
+        self.outbox = outbox
         self._session: aiohttp.ClientSession | None = None
         self._asked: dict[bytes, _Turn] = {}
         self._free: dict[str, asyncio.Queue[str]] = {}
@@ -142,7 +150,15 @@ class Gateway:
         async with self.turn(key):
             stored = self.store.get(key)
             if stored is not None:
-                return stored.body, self._metered(wire, stored, cached=True)
+                fresh = self.outbox is not None and key in self.outbox.fresh
+                if self.outbox is not None:
+                    self.outbox.fresh.discard(key)
+                return stored.body, self._metered(wire, stored, cached=not fresh)
+            if self.outbox is not None:
+                raise self.outbox.put(
+                    key, provider.name, wire.path, wire.model, wire.body,
+                    worst_usd=self._worst_usd(wire), inputs=wire.inputs,
+                )  # fmt: skip
             answer = await self._ask(wire)
             self.store.put(key, answer)
             return answer.body, self._metered(wire, answer, cached=False)
@@ -160,16 +176,21 @@ class Gateway:
             if turn.waiting == 0:
                 self._asked.pop(key, None)
 
-    async def _ask(self, wire: Wire) -> StoredAnswer:
+    def _worst_usd(self, wire: Wire) -> float:
+        """The most that a request can cost; 0 if its model has no price, and no budget asks for one."""
         worst = self.prices.cost(wire.model, wire.worst, price_provider=wire.provider.price_provider)
         if worst is None and self.budget.max_usd is not None:
             raise ConfigError(
                 f"model '{wire.model[:80]}' has no known price, so a budget in dollars cannot be kept",
                 hint="add its price under `prices:`, in dollars per million tokens",
             )
+        return worst or 0.0
+
+    async def _ask(self, wire: Wire) -> StoredAnswer:
+        worst = self._worst_usd(wire)
 
         async def attempt() -> Exchange:
-            async with self.budget.reserve(worst or 0.0) as reservation:
+            async with self.budget.reserve(worst) as reservation:
                 # Until the answer tells its tokens, what was sent may be charged in full.
                 reservation.spent_usd = reservation.worst_usd
                 try:
@@ -248,7 +269,7 @@ class Gateway:
             model=wire.model,
             usage=usage or Usage(),
             cost_usd=cost,
-            latency_s=answer.latency_s,
+            latency_s=answer.latency_s if self.outbox is None else None,
             cached=cached,
             measured_in=answer.measured_in,
             attempts=answer.attempts,
@@ -277,13 +298,13 @@ class Caller:
     async def embed(self, texts: tuple[str, ...], *, provider: str, model: str) -> EmbeddingAnswer:
         """Ask for the embeddings of some texts; see `ModelCaller.embed`."""
         found = self._gateway.provider(provider)
-        wire = _wire(found, "/embeddings", {"model": model, "input": list(texts)}, model)
+        wire = _wire(found, "/embeddings", {"model": model, "input": list(texts)}, model, inputs=len(texts))
         answer, call = await self._gateway.send(wire, scope=self._scope, repeat=0)
         return read_embeddings(answer, call, len(texts))
 
 
-def _wire(provider: Provider, path: str, body: Mapping[str, Any], model: str) -> Wire:
+def _wire(provider: Provider, path: str, body: Mapping[str, Any], model: str, inputs: int = 1) -> Wire:
     # The order of keys is kept, in the body and so in the cache key: the order of a schema's properties is the order
     # in which a model fills them in.
     encoded = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-    return Wire(provider, path, encoded, model, worst_usage(body, len(encoded)))
+    return Wire(provider, path, encoded, model, worst_usage(body, len(encoded)), inputs)

@@ -7,9 +7,10 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from evaluator.errors import InfrastructureError
 from evaluator.journal.codec import output_from_json, output_to_json, score_from_json, score_to_json
@@ -115,11 +116,38 @@ class Journal:
             hint="free some disk space; if it is damaged, move the file away and run again",
         )
 
-    def _write(self, statement: str, row: tuple[object, ...]) -> None:
+    def write(self, statement: str, row: tuple[object, ...] = ()) -> None:
+        """Run a statement, for the tables of this room.
+
+        Raises:
+            InfrastructureError: The file cannot be written.
+        """
         try:
             self._connection.execute(statement, row)
         except sqlite3.Error as error:
             raise self._broken(error) from None
+
+    def rows(self, statement: str, row: tuple[object, ...] = ()) -> list[Any]:
+        """The rows of a query, for the tables of this room."""
+        try:
+            return self._connection.execute(statement, row).fetchall()
+        except sqlite3.Error as error:
+            raise self._broken(error) from None
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """What is written within is on the disk itself when this ends, all of it or nothing; power may fail then."""
+        self.write("PRAGMA synchronous=FULL")
+        self.write("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.write("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            raise
+        finally:
+            self.write("PRAGMA synchronous=NORMAL")
 
     def meta(self, name: str) -> str | None:
         """A note about the run, or None."""
@@ -128,17 +156,17 @@ class Journal:
 
     def set_meta(self, name: str, value: str) -> None:
         """Keep a note about the run."""
-        self._write("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+        self.write("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
     def put_output(self, case_id: str, side: Side, repeat: int, output: Output) -> None:
         """Keep an output; a killed process does not lose it once this has returned."""
-        self._write("INSERT OR REPLACE INTO outputs VALUES (?, ?, ?, ?)",
+        self.write("INSERT OR REPLACE INTO outputs VALUES (?, ?, ?, ?)",
                     (case_id, side, repeat, output_to_json(output)))  # fmt: skip
 
     def put_score(self, case_id: str, side: Side, repeat: int, score: Score) -> None:
         """Keep a score; a killed process does not lose it once this has returned."""
         row = (case_id, side, repeat, score.scorer, score_to_json(score))
-        self._write("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?)", row)
+        self.write("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?)", row)
 
     def output(self, case_id: str, side: Side, repeat: int) -> Output | None:
         """An output, or None if there is none yet."""
@@ -165,7 +193,7 @@ class Journal:
             for *row, record in suspects:
                 failure = _failure_of(table, record)
                 if failure is not None and failure.kind in INFRASTRUCTURE_KINDS:
-                    self._write(f"DELETE FROM {table} WHERE {marks}", tuple(row))  # noqa: S608
+                    self.write(f"DELETE FROM {table} WHERE {marks}", tuple(row))  # noqa: S608
                     dropped += 1
         return dropped
 

@@ -181,7 +181,7 @@ async def open_run(job: Job, *, spent_usd: float = 0.0, calls_made: int = 0) -> 
             scope = "" if job.use_cache else request.cache_scope
             found = await try_judges(ready.scorers, ready.gateway.caller(scope))
             keep_findings(journal, found)
-            tried = replace(ready, told=(*ready.told, *found.warnings))
+            tried = replace(ready, told=(*ready.told, *found.warnings, *engine.notes))
             yield OpenRun(job, sources, policy, golden, tried, journal, run_id, folder.path, baselines, engine)
 
 
@@ -244,6 +244,8 @@ def _rules(policy: Policy, golden: GoldenSet, environ: Mapping[str, str]) -> dic
         "dataset": golden.digest,
         "cases": sorted(golden.gated),
         "server": environ.get("OPENAI_BASE_URL"),
+        # A batch costs half and has no latencies; the other engines give what this process would.
+        **({"engine": "batch"} if policy.loaded.config.engine == "batch" else {}),
     }
 
 
