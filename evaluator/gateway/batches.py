@@ -121,7 +121,8 @@ class BatchClient:
                 metadata={MARK: mark},
             )
         self._named(made, "batch")
-        return _remote(made)
+        with self._told("POST /batches"):
+            return self._remote(made)
 
     async def find(self, mark: str, *, since: float) -> Remote | None:
         """The batch with a mark, or None; the list is read back to what was made before `since`.
@@ -141,7 +142,7 @@ class BatchClient:
                     raise InfrastructureError(f"{self._provider.name}: the list of batches has no end")
                 metadata = batch.metadata if isinstance(batch.metadata, dict) else {}
                 if metadata.get(MARK) == mark:
-                    return _remote(batch)
+                    return self._remote(batch)
                 if isinstance(batch.created_at, int) and batch.created_at < since:
                     return None
         return None
@@ -153,7 +154,7 @@ class BatchClient:
             InfrastructureError: The provider does not work, or has no such batch.
         """
         with self._told(f"GET /batches/{batch_id[:80]}"):
-            return _remote(await self._client.batches.retrieve(batch_id))
+            return self._remote(await self._client.batches.retrieve(batch_id))
 
     async def download(self, file_id: str, to: Path) -> None:
         """Fetch a file's content to the disk.
@@ -184,7 +185,6 @@ class BatchClient:
             doing: Method and path, for the message.
             new: Whether this makes something, so that "not found" means that there is no such API.
         """
-        import httpx2
         import openai
 
         name = self._provider.name
@@ -203,35 +203,52 @@ class BatchClient:
                 hint = "" if new else "the key must be of the project that sent the batch; `--fresh` starts over"
                 raise BatchRefusedError(f"{name}: HTTP {status} for {doing}: {said}", hint=hint) from None
             raise InfrastructureError(f"{name}: HTTP {status} for {doing}: {said}", hint=_AGAIN) from None
-        except (openai.OpenAIError, httpx2.HTTPError) as error:
-            said = self._said(str(error) or type(error).__name__)
-            raise InfrastructureError(f"{name}: {doing} failed: {said}", hint=_AGAIN) from None
-        except ValueError as error:  # an answer that is no JSON
+        except openai.OpenAIError as error:
+            raise self._failed(doing, error) from None
+        except (ValueError, AttributeError, TypeError) as error:  # the client checks neither form nor types
             raise InfrastructureError(
                 f"{name}: {doing}: the answer cannot be read: {self._said(str(error))}", hint=_AGAIN
             ) from None
+        except Exception as error:
+            # While a file is read the client lets through what its own HTTP library raises, whose name has changed.
+            if not type(error).__module__.startswith("httpx"):
+                raise
+            raise self._failed(doing, error) from None
+
+    def _failed(self, doing: str, error: Exception) -> InfrastructureError:
+        said = self._said(str(error) or type(error).__name__)
+        return InfrastructureError(f"{self._provider.name}: {doing} failed: {said}", hint=_AGAIN)
+
+    def _remote(self, batch: "Batch") -> Remote:
+        """What is told of a batch; the client's own types promise more than it checks.
+
+        Raises:
+            TypeError: It is no batch.
+        """
+        name: Any = batch.id
+        status: Any = batch.status
+        if not isinstance(name, str) or not isinstance(status, str):
+            raise TypeError("it is no batch")
+        counts: Any = batch.request_counts
+        found: Any = getattr(batch.errors, "data", None)
+        return Remote(
+            batch_id=name,
+            status=status,
+            total=_count(counts, "total"),
+            completed=_count(counts, "completed"),
+            failed=_count(counts, "failed"),
+            output_file=batch.output_file_id or None,
+            error_file=batch.error_file_id or None,
+            errors=tuple(
+                self._said(_told_error(error)) for error in (found if isinstance(found, list) else [])[:_SHOWN_ERRORS]
+            ),
+        )
 
     def _said(self, text: str) -> str:
         return " ".join(redact(text, self._provider.api_key).split())[:300]
 
 
 _AGAIN = "run the same command again: what is sent is known and will not be sent twice"
-
-
-def _remote(batch: "Batch") -> Remote:
-    """What is told of a batch; the client's own types promise more than it checks."""
-    counts: Any = batch.request_counts
-    found: Any = getattr(batch.errors, "data", None)
-    return Remote(
-        batch_id=str(batch.id or ""),
-        status=str(batch.status),
-        total=_count(counts, "total"),
-        completed=_count(counts, "completed"),
-        failed=_count(counts, "failed"),
-        output_file=batch.output_file_id or None,
-        error_file=batch.error_file_id or None,
-        errors=tuple(_told_error(error) for error in (found if isinstance(found, list) else [])[:_SHOWN_ERRORS]),
-    )
 
 
 def _count(counts: Any, name: str) -> int:
@@ -243,6 +260,4 @@ def _told_error(error: Any) -> str:
     line = getattr(error, "line", None)
     where = f"line {line}: " if isinstance(line, int) else ""
     code = getattr(error, "code", None)
-    return f"{where}{' '.join(str(getattr(error, 'message', '')).split())[:300]}" + (
-        f" ({str(code)[:60]})" if code else ""
-    )
+    return f"{where}{getattr(error, 'message', '')}" + (f" ({code})" if code else "")

@@ -95,7 +95,9 @@ class Gateway:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the session; the store is its owner's to close."""
+        """Close the session and the outbox; the store is its owner's to close."""
+        if self.outbox is not None:
+            self.outbox.clear()
         if self._session is not None:
             await self._session.close()
 

@@ -7,6 +7,7 @@ Every request and answer is held against OpenAI's API description (`openai_descr
 import json
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,7 +49,7 @@ class BatchApi:
     """By `POST /batches` and so on: what is answered after the work was done, in place of the answer."""
     before: dict[str, Fault] = field(default_factory=dict)
     """Likewise, in place of the work."""
-    now: Callable[[], int] = lambda: 1_790_000_000
+    now: Callable[[], int] = lambda: int(time.time())
     files: dict[str, tuple[dict[str, Any], bytes]] = field(default_factory=dict)
     batches: dict[str, Batch] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
@@ -230,11 +231,12 @@ class BatchApi:
                     batch.told[name] = stored["id"]
 
     def _answered(self, line: Line, number: int) -> Line:
-        said = self.answer(line["body"], number)
+        embeds = line["url"] == "/v1/embeddings"
+        said = "" if embeds else self.answer(line["body"], number)
         status, body = 200, {}
         if isinstance(said, web.Response):
             status, body = said.status, json.loads(said.body or b"{}")  # type: ignore[arg-type]
-        elif line["url"] == "/v1/embeddings":
+        elif embeds:
             texts = line["body"]["input"]
             data = [
                 {"object": "embedding", "index": n, "embedding": [float(len(text)), 1.0]}
