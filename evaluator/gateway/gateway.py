@@ -122,10 +122,12 @@ class Gateway:
         return self.budget.calls
 
     def charge(self, spent_usd: float, calls: int) -> None:
-        """Count what another run of the same job has spent, so that one budget holds for both."""
+        """Count what was spent elsewhere: by another run of the same job, or by a batch. One budget holds for all."""
         self.spent_usd += spent_usd
         self.budget.spent_usd += spent_usd
         self.budget.calls += calls
+        if self.budget.on_settled is not None:
+            self.budget.on_settled(self.budget.spent_usd, self.budget.calls)
 
     def caller(self, scope: str = "") -> "Caller":
         """A door to this gateway whose answers are shared, through the cache, with callers of the same scope."""

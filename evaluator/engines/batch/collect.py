@@ -96,8 +96,6 @@ async def collect(
     with log.together():
         log.collected(batch.number, found.found, found.lost, note=_note(remote, found))
         gateway.charge(found.spent_usd, len(batch.keys) - found.unfinished)
-        if gateway.budget.on_settled is not None:
-            gateway.budget.on_settled(gateway.budget.spent_usd, gateway.budget.calls)
     for file in files:
         file.unlink()
     return found

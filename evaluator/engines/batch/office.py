@@ -128,8 +128,6 @@ class Office:
         requests = sum(len(parcel.keys) for parcel in parcels)
         batches = "1 batch" if len(sent) == 1 else f"{len(sent)} batches"
         cost = f", at most ${worst:.4f}" if worst else ""
-        if self.gateway.budget.on_settled is not None:  # with what an anchor has cost, which no batch of ours tells
-            self.gateway.budget.on_settled(self.gateway.budget.spent_usd, self.gateway.budget.calls)
         raise RunSubmitted(f"no verdict yet: {requests} requests are sent in {batches}{cost}: {', '.join(sent)}",
                            hint=_LATER)  # fmt: skip
 
