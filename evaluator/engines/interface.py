@@ -50,11 +50,6 @@ class Progress(Protocol):
 class Engine(Protocol):
     """Runs what `work` asks for until it asks for nothing more; answers and scores are then in the journal."""
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What people should be told of how the cases were run; empty for nothing out of the way."""
-        ...
-
     async def run(self, schedule: Schedule, work: Work, journal: Journal, progress: Progress) -> None:
         """Run a schedule.
 

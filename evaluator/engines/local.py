@@ -15,8 +15,6 @@ _Task = asyncio.Task[dict[Side, dict[str, float]]]
 class LocalEngine:
     """Runs everything in this process, `concurrency` units at a time."""
 
-    notes: tuple[str, ...] = ()
-
     async def run(self, schedule: Schedule, work: Work, journal: Journal, progress: Progress) -> None:
         """Run a schedule; see `Engine.run`."""
         progress.start(total=len(schedule.cases) * len(schedule.targets))

@@ -52,6 +52,8 @@ class Outbox:
         self._known: set[bytes] = set()
         self.failed: dict[bytes, Failure] = {}
         """Requests that failed for good in a batch of this run."""
+        self.notes: tuple[str, ...] = ()
+        """What people should be told of the batches of this run."""
         self.fresh: set[bytes] = set()
         """Requests whose answers this process has collected, and that nobody has asked for yet: not from the cache."""
 

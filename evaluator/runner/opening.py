@@ -181,7 +181,7 @@ async def open_run(job: Job, *, spent_usd: float = 0.0, calls_made: int = 0) -> 
             scope = "" if job.use_cache else request.cache_scope
             found = await try_judges(ready.scorers, ready.gateway.caller(scope))
             keep_findings(journal, found)
-            tried = replace(ready, told=(*ready.told, *found.warnings, *engine.notes))
+            tried = replace(ready, told=(*ready.told, *found.warnings))
             yield OpenRun(job, sources, policy, golden, tried, journal, run_id, folder.path, baselines, engine)
 
 

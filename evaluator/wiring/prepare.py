@@ -73,7 +73,8 @@ class Prepared:
     def warnings(self) -> tuple[str, ...]:
         """All that people should be told, also of what has been run so far."""
         notes = (note for target in self.targets.values() for note in target.notes())
-        return tuple(dict.fromkeys((*self.told, *notes)))
+        batches = self.gateway.outbox.notes if self.gateway.outbox is not None else ()
+        return tuple(dict.fromkeys((*self.told, *batches, *notes)))
 
 
 @asynccontextmanager

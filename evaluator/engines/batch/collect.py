@@ -133,7 +133,8 @@ def _unaccounted(found: Collected, before: dict[bytes, Lost], worst_usd: float, 
 
 
 def tell_outbox(outbox: Outbox, log: BatchLog) -> None:
-    """Have the outbox know which requests are not to be asked again."""
+    """Have the outbox know which requests are not to be asked again, and what people should be told."""
+    outbox.notes = log.notes()
     outbox.failed = {
         key: lost.failure
         for key, lost in log.lost().items()

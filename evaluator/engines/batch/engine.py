@@ -48,11 +48,6 @@ class BatchEngine:
         """Take the way to the batches."""
         self._office = office
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What was out of the way in a batch."""
-        return self._office.log.notes()
-
     async def run(self, schedule: Schedule, work: Work, journal: Journal, progress: Progress) -> None:
         """Run a schedule; see `Engine.run`.
 
