@@ -219,7 +219,7 @@ def test_odd_lines_are_never_taken_for_answers(tmp_path: Path, spoiling: str) ->
         here.api.spoil = lambda lines: lines
         again = here.gate()
         lost = spoiling in ("garbled", "missing")
-        assert ("1 requests are sent" in again.err) is lost, again.err
+        assert ("1 request is sent" in again.err) is lost, again.err
         said = here.until_done() if lost else again
         assert said.code == 0, said.err
         assert "planted" not in said.out

@@ -128,8 +128,8 @@ class Office:
         requests = sum(len(parcel.keys) for parcel in parcels)
         batches = "1 batch" if len(sent) == 1 else f"{len(sent)} batches"
         cost = f", at most ${worst:.4f}" if worst else ""
-        raise RunSubmitted(f"no verdict yet: {requests} requests are sent in {batches}{cost}: {', '.join(sent)}",
-                           hint=_LATER)  # fmt: skip
+        told = "1 request is" if requests == 1 else f"{requests} requests are"
+        raise RunSubmitted(f"no verdict yet: {told} sent in {batches}{cost}: {', '.join(sent)}", hint=_LATER)
 
     async def _send(self, parcel: Parcel) -> str:
         """Send one batch; gives the provider's name for it."""
