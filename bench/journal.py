@@ -6,6 +6,7 @@ A writer process keeps records and reports each one that it counts as kept; it i
 was reported is looked for on disk.
 """
 
+import asyncio
 import json
 import os
 import random
@@ -25,6 +26,8 @@ from evaluator.records import Call, Output, Usage
 
 RECORDS = 20_000
 KILLS = 20
+A_TURN = 7
+"""Records that a turn of the loop keeps on average in `bench/throughput.py` at 32 cases in flight."""
 OUTPUT = Output(
     text="The parcel left our warehouse on Monday. " * 8,
     latency_s=0.8,
@@ -33,9 +36,21 @@ OUTPUT = Output(
 
 
 def sqlite_writer(path: Path) -> Callable[[int], None]:
-    """Our journal: a commit a record."""
+    """Our journal without an event loop: a commit a record."""
     journal = Journal(path, identity="bench")
     return lambda number: journal.put_output(f"case-{number}", "base", 0, OUTPUT)
+
+
+def sqlite_turns_writer(path: Path) -> Callable[[int], None]:
+    """Our journal in an event loop: a turn of it keeps several records, and they are one commit."""
+    journal, loop = Journal(path, identity="bench"), asyncio.new_event_loop()
+
+    async def turn(number: int) -> None:
+        for record in range(A_TURN):
+            journal.put_output(f"case-{number}-{record}", "base", 0, OUTPUT)
+        await asyncio.sleep(0)
+
+    return lambda number: loop.run_until_complete(turn(number))
 
 
 def jsonl_write_writer(path: Path) -> Callable[[int], None]:
@@ -75,6 +90,7 @@ def _line(number: int) -> bytes:
 
 WRITERS = {
     "SQLite WAL, a commit a record": sqlite_writer,
+    "SQLite WAL, a commit a turn of 7": sqlite_turns_writer,
     "JSON Lines, os.write": jsonl_write_writer,
     "JSON Lines, os.write + fsync": jsonl_fsync_writer,
     "JSON Lines, buffered": jsonl_buffered_writer,
@@ -92,6 +108,11 @@ def on_disk(path: Path) -> int:
     return sum(line.endswith(b"\n") for line in path.open("rb")) if path.exists() else 0
 
 
+def records_of(name: str) -> int:
+    """Records that one call of a writer keeps."""
+    return A_TURN if WRITERS[name] is sqlite_turns_writer else 1
+
+
 def child(name: str, path: str) -> None:
     """Write for ever, and report each record as kept."""
     write = WRITERS[name](Path(path))
@@ -99,7 +120,7 @@ def child(name: str, path: str) -> None:
     while True:
         write(number)
         number += 1
-        os.write(1, b".")
+        os.write(1, b"." * records_of(name))
 
 
 def lost_by_kills(name: str, suffix: str) -> tuple[int, int]:
@@ -130,7 +151,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             write = make(Path(folder) / f"journal{suffix}")
             started = time.perf_counter()
-            for number in range(RECORDS):
+            for number in range(RECORDS // records_of(name)):
                 write(number)
             seconds = time.perf_counter() - started
         bad, missing = lost_by_kills(name, suffix)

@@ -1,11 +1,15 @@
 """A model provider for benches, in a process of its own: answers after a fixed time and keeps its own log of latencies.
 
-Written on bare asyncio, so that it is not the one who is slow. What it answers hangs on the request alone.
+Written on bare asyncio, so that it is not the one who is slow. Where it is all the same, the time that a request lay in
+its socket counts as its own: the log begins when the kernel had the request, to a tick of the kernel's clock (Linux).
+What it answers hangs on the request alone.
 """
 
 import asyncio
 import json
 import re
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -16,6 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+_LAST_RECEIVED = struct.Struct("=52xI")
+"""Of `struct tcp_info`: `tcpi_last_data_recv`, milliseconds ago."""
+_TICK_S = 0.004
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 
@@ -81,7 +88,7 @@ class _Connection(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        began = time.perf_counter()
+        began = time.perf_counter() - self._lain_s()
         self._given += data
         head, found, body = self._given.partition(b"\r\n\r\n")
         length = _LENGTH.search(head)
@@ -98,6 +105,15 @@ class _Connection(asyncio.Protocol):
             asyncio.get_running_loop().call_later(seen.delay_s, self._say, answer, began)
         else:
             self._say(answer, began)
+
+    def _lain_s(self) -> float:
+        """How long what has come lay in the socket; 0 below a tick."""
+        if sys.platform != "linux":
+            return 0.0
+        size = _LAST_RECEIVED.size
+        told = self._transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, size)
+        (milliseconds,) = _LAST_RECEIVED.unpack(told)
+        return milliseconds / 1000 if milliseconds / 1000 > _TICK_S else 0.0
 
     def _say(self, answer: bytes, began: float) -> None:
         self._seen.open -= 1

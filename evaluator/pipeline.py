@@ -30,6 +30,7 @@ from evaluator.runner.alone import answer_all, schedule_of
 from evaluator.runner.baselines import Known
 from evaluator.runner.known_values import Anchor, bring_answers, measured_anchor, pooled_baseline, with_baseline
 from evaluator.runner.opening import Job, OpenRun, gated_cases, open_run, seed_of
+from evaluator.runner.progress import Watched
 from evaluator.runner.work import AllOnce
 
 
@@ -123,11 +124,11 @@ async def _run_pair(opened: OpenRun) -> Decided:
         bring_answers(opened, known)
     anchor, no_anchor = await measured_anchor(opened)
     decider = _decider(opened, gated, known, anchor)
-    shown = job.show(ready.gateway, "base and head")
+    shown = job.show(ready.gateway, Watched("base and head", lambda: decider.standing))
     await opened.engine.run(schedule_of(gated, ready, journal), decider, journal, shown)
     if added:
         work = AllOnce(len(added), SIDES, seed=seed_of(journal))
-        shown = job.show(ready.gateway, "new cases")
+        shown = job.show(ready.gateway, Watched("new cases"))
         await opened.engine.run(schedule_of(added, ready, journal), work, journal, shown)
     effort = Effort(decider.cases_used, len(gated), decider.repeats_used)
     # What was on its way when enough was known is left out of the report, as it is out of the verdict.

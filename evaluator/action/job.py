@@ -1,12 +1,10 @@
 """What the action asks the pipeline to do."""
 
-import asyncio
 from collections.abc import Callable
 
 from evaluator.action.commits import Commits, Fetcher
 from evaluator.action.work import Work
 from evaluator.config.overrides import Overrides
-from evaluator.errors import InfrastructureError
 from evaluator.github import commands
 from evaluator.journal.folder import home_folder
 from evaluator.pipeline import Outcome, gate
@@ -40,9 +38,8 @@ def job_of(
         rules=None if commits.pair else commits.rules,
         home=home_folder(work.environ),
         environ=work.provider_environ(),
-        show=lambda gateway, label: choose_progress(
-            lambda: gateway.spent_usd, {"CI": "true"}, label=label, stream=work.out
-        ),
+        show=lambda gateway, watched: choose_progress(gateway, watched, {"CI": "true"}, work.out),
+        say=work.say,
         rerun=work.rerun,
         config=inputs.config_file,
         directory=inputs.working_directory or "",
@@ -53,6 +50,7 @@ def job_of(
             max_repeats=inputs.repeat,
             concurrency=inputs.max_concurrency,
             max_usd=inputs.max_cost_usd,
+            max_time=None if inputs.timeout_minutes is None else inputs.timeout_minutes * 60.0,
             on_inconclusive=inputs.on_inconclusive,
             max_cases=inputs.max_cases,
         ),
@@ -67,29 +65,13 @@ def job_of(
 
 
 def run_within(work: Work, job: Job) -> Outcome:
-    """Run the gate within the time that the workflow gives it.
+    """Run the gate.
 
     Raises:
         EvalGateError: Anything that keeps it from a verdict.
     """
-    minutes = work.settings.inputs.timeout_minutes
-
-    async def within() -> Outcome:
-        """Run it, and end it in time."""
-        limit = asyncio.timeout(None if minutes is None else minutes * 60.0)
-        try:
-            async with limit:
-                return await gate(job)
-        except TimeoutError:
-            if not limit.expired() or minutes is None:
-                raise  # somebody else's
-            raise InfrastructureError(
-                f"stopped after {minutes:g} minutes, before there was a verdict (`timeout-minutes`)",
-                hint="give it more time, fewer cases (`max-cases`), or more at once (`max-concurrency`)",
-            ) from None
-
     with commands.group(work.out, "Evaluating"):
-        return run_until_stopped(within())
+        return run_until_stopped(gate(job))
 
 
 def last_release(work: Work, tip: str) -> tuple[str, str] | None:

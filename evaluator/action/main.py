@@ -1,12 +1,8 @@
 """The action's main: event -> one activity -> exit code. What an activity does is in the files beside this one."""
 
-import signal
 import tempfile
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import FrameType
 from typing import TextIO
 
 from evaluator.action import telling
@@ -39,6 +35,7 @@ from evaluator.github.comment import Pace
 from evaluator.github.event import Pull, load_payload, read_event
 from evaluator.github.publish import Publication, publish
 from evaluator.github.settings import Settings
+from evaluator.stopping import interruptible
 
 MAY_WRITE = ("admin", "maintain", "write")
 Connect = Callable[[Settings], Client]
@@ -69,7 +66,7 @@ def run_action(
         commands.warning(out, commands.foreign(line), title="llm-eval-gate")
     with (
         tempfile.TemporaryDirectory(prefix="llm-eval-gate-action-") as scratch,
-        _interruptible(),
+        interruptible(),
         (door or _connect)(settings) as client,
     ):
         work = Work(settings, environ, client, out, Path(scratch), pace)
@@ -206,21 +203,3 @@ def _told_in_the_log(out: TextIO, error: EvalGateError) -> int:
 
 def _connect(settings: Settings) -> Client:
     return connect(settings.api_url, settings.repository, settings.token)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Have SIGTERM end us as Ctrl-C does. A container's first process ignores it otherwise, and is then killed."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(_: int, __: FrameType | None) -> None:
-        """End what is going on; what was begun is still finished."""
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -70,10 +70,18 @@ def _review(pull_request: _PullRequest, repo: Path, arguments: argparse.Namespac
     world.say()
     world.say(f"──── Pull request: {pull_request.title} ({pull_request.branch}) " + "─" * 20)
     wanted = argparse.Namespace(
-        repo=repo, config=None, fresh=arguments.fresh, no_cache=arguments.fresh, no_merge_base=False
+        repo=repo,
+        config=None,
+        resume=not arguments.fresh,
+        no_cache=arguments.fresh,
+        no_merge_base=False,
+        engine=None,
+        time_limit=None,
+        out=None,
+        json=False,
     )
-    job = replace(make_job(wanted, world, base="main", head=pull_request.branch), rerun="llm-eval-gate demo")
-    outcome = run_until_stopped(gate(job))
+    job = replace(make_job(wanted, world, base="main", head=pull_request.branch), rerun="llm-eval-gate demo", resume="")
+    outcome = run_until_stopped(gate(job), world)
     files = write_reports(outcome.document, job.home / "demo" / pull_request.branch)
     world.say("The comment on the pull request, down to its folded part:")
     world.say()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluator.cli.world import Commands, World, run_until_stopped
-from evaluator.errors import ConfigError, EvalGateError
+from evaluator.errors import ConfigError, EvalGateError, UsageError
 
 if TYPE_CHECKING:  # the pipeline takes long to import, and --help does not need it
     from evaluator.pipeline import Outcome
@@ -34,9 +34,14 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="PATH", help="config file in the repository (default: llm-eval-gate.yml)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the reports (default: one of our own)")
     parser.add_argument(
-        "--fresh",
-        action="store_true",
-        help="start over instead of going on with an unfinished run; cached answers still count",
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="go on with an unfinished run of the same content, or start over; cached answers count in any case",
+    )
+    parser.add_argument("--fresh", dest="resume", action="store_false", help="the same as --no-resume")
+    parser.add_argument(
+        "--time-limit", metavar="TIME", help="such as 30m: end without a verdict after it (default: budget.max_time)"
     )
     parser.add_argument("--no-cache", action="store_true", help="ask for every answer anew")
     parser.add_argument(
@@ -45,16 +50,24 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the result document instead of the summary")
 
 
-def make_job(arguments: argparse.Namespace, world: World, *, base: str | None, head: str) -> "Job":
-    """What the pipeline is asked to do by a command line."""
+def make_job(
+    arguments: argparse.Namespace, world: World, *, base: str | None, head: str, command: str = "gate"
+) -> "Job":
+    """What the pipeline is asked to do by a command line.
+
+    Raises:
+        UsageError: An option that makes no sense.
+    """
     from evaluator.config.overrides import Overrides
     from evaluator.journal.folder import home_folder
+    from evaluator.report.escape import terminal
     from evaluator.runner.opening import Job
     from evaluator.runner.progress import choose_progress
 
-    words = ["llm-eval-gate", "gate" if base else "run", *(["--base", base] if base else []), "--head", head]
-    if not base:
-        words[-2] = "--ref"
+    limit = time_limit(arguments.time_limit)
+    words = ["llm-eval-gate", command, *(["--base", base, "--head", head] if base else ["--ref", head])]
+    if command != "gate":
+        words += ["--repeats", str(arguments.repeats)]
     if arguments.config:
         words += ["--config", arguments.config]
     if arguments.repo != Path():
@@ -62,22 +75,39 @@ def make_job(arguments: argparse.Namespace, world: World, *, base: str | None, h
     words += ["--no-merge-base"] if getattr(arguments, "no_merge_base", False) else []
     words += ["--no-cache"] if arguments.no_cache else []
     words += ["--engine", arguments.engine] if arguments.engine else []
+    shown = ["--time-limit", arguments.time_limit] if arguments.time_limit else []
+    shown += ["--out", str(arguments.out)] if arguments.out else []
+    shown += ["--json"] if arguments.json else []
     return Job(
         repo=(world.cwd / arguments.repo).resolve(),
         head=head,
         base=base,
         home=home_folder(world.environ),
         environ=world.environ,
-        show=lambda gateway, label: choose_progress(
-            lambda: gateway.spent_usd, world.environ, label=label, stream=world.err
-        ),
+        show=lambda gateway, watched: choose_progress(gateway, watched, world.environ, world.err),
+        say=lambda line: world.note(terminal(line)),
         rerun=shlex.join(words),
+        resume=shlex.join([*words, *shown]),
         merge_base=not getattr(arguments, "no_merge_base", False),
         config=arguments.config,
-        fresh=arguments.fresh,
+        fresh=not arguments.resume,
         use_cache=not arguments.no_cache,
-        overrides=Overrides(engine=arguments.engine),
+        overrides=Overrides(engine=arguments.engine, max_time=limit),
     )
+
+
+def time_limit(given: str | None) -> float | None:
+    """Seconds of `--time-limit`.
+
+    Raises:
+        UsageError: It is no time.
+    """
+    from evaluator.config.units import parse_duration
+
+    try:
+        return None if given is None else parse_duration(given)
+    except ValueError as error:
+        raise UsageError(f"--time-limit: {error}") from None
 
 
 def require_config(job: "Job") -> None:
@@ -120,7 +150,7 @@ def _gate(arguments: argparse.Namespace, world: World) -> int:
 
     job = make_job(arguments, world, base=arguments.base, head=arguments.head)
     require_config(job)
-    return publish(run_until_stopped(gate(job)), arguments, world)
+    return publish(run_until_stopped(gate(job), world, group="Evaluating"), arguments, world)
 
 
 def publish(outcome: "Outcome", arguments: argparse.Namespace, world: World) -> int:

@@ -12,6 +12,7 @@ from evaluator import __version__
 from evaluator.cli import action, compare, demo, gate, init, noise, report, run, validate
 from evaluator.cli.world import World
 from evaluator.errors import EvalGateError, ExitCode, RunSubmitted
+from evaluator.stopping import interruptible
 
 _COMMANDS = (gate, run, compare, report, noise, validate, init, demo, action)
 
@@ -56,7 +57,8 @@ def main(argv: Sequence[str] | None = None, world: World | None = None) -> int:
     )
     arguments = make_parser().parse_args(argv)
     try:
-        return int(arguments.command(arguments, world))
+        with interruptible():
+            return int(arguments.command(arguments, world))
     except EvalGateError as error:
         from evaluator.report.escape import terminal
 
@@ -64,7 +66,9 @@ def main(argv: Sequence[str] | None = None, world: World | None = None) -> int:
         world.note(terminal(f"{word}: {error}", lines=True))  # it may quote a change, a provider, a model
         return int(error.exit_code)
     except KeyboardInterrupt:
-        world.note("stopped. What is finished is kept: the same command goes on from there.")
+        # Where it came in the middle of an `exec`, as of an import, Python would end itself by the signal all the same.
+        exec("")  # noqa: S102
+        world.note("stopped before there was a result")
         return int(ExitCode.INFRASTRUCTURE)
     except BrokenPipeError:
         # The reader of our output went away (`| head`); Python must not complain again while it shuts down.

@@ -29,9 +29,9 @@ def add_command(commands: Commands) -> None:
 def _noise(arguments: argparse.Namespace, world: World) -> int:
     from evaluator.noise import as_json, measure_noise
 
-    job = make_job(arguments, world, base=None, head=arguments.ref)
+    job = make_job(arguments, world, base=None, head=arguments.ref, command="noise")
     require_config(job)
-    report = run_until_stopped(measure_noise(job, arguments.repeats))
+    report = run_until_stopped(measure_noise(job, arguments.repeats), world, group="Evaluating")
     if arguments.json:
         world.say(as_json(report))
     else:

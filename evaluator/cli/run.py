@@ -26,6 +26,6 @@ def _run(arguments: argparse.Namespace, world: World) -> int:
 
     if not 1 <= arguments.repeats <= _MOST_REPEATS:
         raise UsageError(f"--repeats is {arguments.repeats}, expected 1 to {_MOST_REPEATS}")
-    job = replace(make_job(arguments, world, base=None, head=arguments.ref), repeats=arguments.repeats)
+    job = replace(make_job(arguments, world, base=None, head=arguments.ref, command="run"), repeats=arguments.repeats)
     require_config(job)
-    return publish(run_until_stopped(gate(job)), arguments, world)
+    return publish(run_until_stopped(gate(job), world, group="Evaluating"), arguments, world)

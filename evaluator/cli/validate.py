@@ -50,7 +50,7 @@ def _validate(arguments: argparse.Namespace, world: World) -> int:
     warnings += idle_patterns(policy.loaded, root, world.environ)
     warnings += _missing_keys(policy, world)
     asked = anchor is not None and anchor.there
-    estimate, objectives = run_until_stopped(_check(policy, golden, root, world, anchor=asked))
+    estimate, objectives = run_until_stopped(_check(policy, golden, root, world, anchor=asked), world)
     lines = [f"{policy.loaded.config.dataset.path}: {len(golden.cases)} cases, all fit the target"]
     lines.append(f"objectives: {', '.join(objective.name for objective in objectives)}")
     lines += _sight_lines(objectives, golden, policy, _known(policy, golden, root, world))
@@ -120,7 +120,7 @@ def _known(policy: "Policy", golden: "GoldenSet", root: Path, world: World) -> "
     """Values of earlier runs of this content alone, whose noise is this app's own."""
     from evaluator.journal.folder import home_folder
     from evaluator.runner.baselines import Baselines
-    from evaluator.runner.opening import content_of
+    from evaluator.runner.identity import content_of
     from evaluator.source.git import Git, GitFailed
 
     section = policy.loaded.config.baseline

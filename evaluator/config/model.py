@@ -73,6 +73,10 @@ class ProviderSection(Section):
     api_key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     timeout: Duration = 120.0
     price_provider: str | None = Field(default=None, description="Name of the provider in the price list.")
+    max_in_flight: int | None = Field(default=None, ge=1, description="Most calls to a model at once.")
+    requests_per_minute: float | None = Field(default=None, gt=0, description="Of a model; else as answers tell.")
+    tokens_per_minute: float | None = Field(default=None, gt=0, description="Of a model; else as answers tell.")
+    patience: Duration = Field(default=600.0, description="How long it may say `wait` before it counts as down.")
 
 
 class PriceSection(Section):
@@ -108,6 +112,9 @@ class BudgetSection(Section):
 
     max_usd: Money | None = None
     max_calls: int | None = Field(default=None, ge=1)
+    max_time: Duration | None = Field(
+        default=None, description="Of the whole run; past it the run ends without a verdict, as an error."
+    )
     max_usd_per_case: Money | None = Field(default=None, description="Of an app that asks models itself.")
     max_calls_per_case: int | None = Field(default=None, ge=1, description="Likewise: stops an agent that loops.")
 

@@ -22,6 +22,8 @@ class Overrides:
     max_repeats: int | None = None
     concurrency: int | None = None
     max_usd: float | None = None
+    max_time: float | None = None
+    """Seconds."""
     on_inconclusive: Literal["warn", "fail", "pass"] | None = None
     app_env: tuple[str, ...] | None = None
     """Names of environment variables that a process target may see, beside those of the file."""
@@ -54,8 +56,10 @@ def with_overrides(loaded: LoadedConfig, given: Overrides) -> LoadedConfig:
                 hint="add `judge:` to the config, or leave the input judge-model out",
             )
         changed["judge"] = config.judge.model_copy(update={"model": given.judge_model})
-    if given.max_usd is not None:
-        changed["budget"] = config.budget.model_copy(update={"max_usd": given.max_usd})
+    caps = {"max_usd": given.max_usd, "max_time": given.max_time}
+    if any(cap is not None for cap in caps.values()):
+        given_caps = {name: cap for name, cap in caps.items() if cap is not None}
+        changed["budget"] = config.budget.model_copy(update=given_caps)
     if given.app_env:
         names = tuple(dict.fromkeys((*config.sandbox.env, *given.app_env)))
         changed["sandbox"] = config.sandbox.model_copy(update={"env": names})

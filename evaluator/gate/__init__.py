@@ -9,6 +9,7 @@ from evaluator.gate.outages import with_outages
 from evaluator.gate.plan import Request
 from evaluator.gate.power import Sight, cases_for, expected_sight, measured_sight
 from evaluator.gate.sequential import SequentialGate
+from evaluator.gate.standing import Standing
 from evaluator.gate.together import AnchoredGate
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "SequentialGate",
     "Sight",
     "SliceResult",
+    "Standing",
     "anchored",
     "cases_for",
     "decide",

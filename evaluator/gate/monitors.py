@@ -122,6 +122,12 @@ class BettingMonitor:
         )
 
     @property
+    def evidence(self) -> float:
+        """Share of the evidence, on a logarithmic scale, that is there for what the figure seen says."""
+        process, needs = (self._for_far, self._pass_needs) if self.good else (self._for_near, self._fail_needs)
+        return 1.0 if process is None else min(1.0, process.peak / needs)
+
+    @property
     def decided(self) -> bool:
         """True if the figure seen and what is excluded agree."""
         if self._count == 0:

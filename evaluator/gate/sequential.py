@@ -19,6 +19,7 @@ from evaluator.gate.decide import Judged, check_objectives, combine, judge
 from evaluator.gate.monitors import BettingMonitor, Chunk, IntervalMonitor, Monitor, attainable, can_bet, needs_all
 from evaluator.gate.plan import Plan, Portion, Request, make_plan
 from evaluator.gate.rule import ALPHA, EARLY_ALPHA, Rule
+from evaluator.gate.standing import Standing, after_a_repeat, on_the_way
 from evaluator.records import SIDES, Bound, Failure, Metric, Objective, Side, Verdict
 from evaluator.stats import FloatArray, as_matrix, case_means
 
@@ -122,6 +123,7 @@ class SequentialGate:
         self._done = 0
         self._allowed = 0
         self._verdict: Verdict | None = None
+        self._whole: tuple[list[Judged], list[bool]] | None = None
         self.cases_used = 0
         """Cases of the first repeat that count by now."""
         self.repeats_used = 0
@@ -132,6 +134,13 @@ class SequentialGate:
     def used(self) -> list[int]:
         """Indices of the cases that count by now, in the order of the golden set."""
         return sorted(self._plan.order[: self.cases_used].tolist())
+
+    @property
+    def standing(self) -> Standing:
+        """How far it is, at its last look."""
+        if self._whole is not None:
+            return after_a_repeat(*self._whole, self._plan.cases, self._plan.portions[self._allowed - 1].repeat + 1)
+        return on_the_way(self._monitors, self._hopeless, len(self._objectives), self.cases_used, self._plan.cases)
 
     def ask(self, at_least: int = 1) -> list[Request]:
         """The requests that are open: wanted, and not told yet. Empty when the verdict is there.
@@ -250,7 +259,8 @@ class SequentialGate:
         """After a complete repeat: the rule for complete data, as `decide` has it."""
         self.repeats_used = repeats
         judged = list(self._judge(self._rule))
-        still = [found for found in judged if not all(map(_settled, found.findings))]
+        self._whole = judged, [all(map(_settled, found.findings)) for found in judged]
+        still = [found for found, settled in zip(*self._whole, strict=True) if not settled]
         if repeats == self._max_repeats or not self._would_differ(still, repeats):
             self._finish(list(self._judge(replace(self._rule, last=True))))
         elif still:

@@ -10,6 +10,7 @@ from evaluator.gate.anchor import anchored
 from evaluator.gate.decide import combine
 from evaluator.gate.plan import Request
 from evaluator.gate.sequential import SequentialGate
+from evaluator.gate.standing import Standing, together
 from evaluator.records import Failure, Objective, Side, Verdict
 
 
@@ -85,6 +86,11 @@ class AnchoredGate:
     def _gates(self) -> tuple[SequentialGate, ...]:
         return (self._near,) if self._far is None else (self._near, self._far)
 
+    @property
+    def standing(self) -> Standing:
+        """How far both comparisons are, at their last look."""
+        return self._near.standing if self._far is None else together(self._near.standing, self._far.standing)
+
     def ask(self, at_least: int = 1) -> list[Request]:
         """The requests that either comparison wants; empty when both are decided."""
         wanted: dict[Request, None] = {}
@@ -104,11 +110,11 @@ class AnchoredGate:
         if self._far is None:
             return self._near.verdict()
         results = [result for gate in self._gates for result in gate.verdict().objectives.values()]
-        together = combine(results)
+        both = combine(results)
         if self.cases_used < self._cases:
-            reason = f"{together.reason} Decided after {self.cases_used} of {self._cases} cases."
-            together = replace(together, reason=reason)
-        return together
+            reason = f"{both.reason} Decided after {self.cases_used} of {self._cases} cases."
+            both = replace(both, reason=reason)
+        return both
 
 
 def _measured(columns: Mapping[str, npt.ArrayLike], name: str) -> bool:

@@ -27,6 +27,8 @@ CREATE TABLE IF NOT EXISTS answers (
 """
 _INSERT = "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)"
 _WRITE_AFTER_S = 0.02
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+"""ASCII: a lone surrogate must not stop us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class AnswerStore:
         self._path = path
         self._now = now
         self._waiting: dict[bytes, StoredAnswer] = {}
+        self._told: list[asyncio.Future[None]] = []
         self._failed: InfrastructureError | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -110,7 +113,7 @@ class AnswerStore:
 
     def put(self, key: bytes, answer: StoredAnswer) -> None:
         """Keep an answer; on disk, as far as a killed process goes, when this returns."""
-        body = json.dumps(answer.body, separators=(",", ":"))  # ASCII: a lone surrogate must not stop us
+        body = _encode(answer.body)
         checksum = _checksum(key, body, answer.latency_s, answer.measured_in, answer.attempts)
         self._do(_INSERT, (key, body, answer.latency_s, answer.measured_in, answer.attempts, checksum, self._now()))
 
@@ -131,6 +134,16 @@ class AnswerStore:
         self._do("COMMIT")
         self._do("PRAGMA wal_checkpoint(FULL)")
 
+    async def keep(self, key: bytes, answer: StoredAnswer) -> None:
+        """As `put`; answers that come in the same turn of the event loop cost one commit."""
+        loop = asyncio.get_running_loop()
+        if not self._told:
+            loop.call_soon(self.flush)
+        told = loop.create_future()
+        self._told.append(told)
+        self._waiting[key] = answer
+        await told
+
     def put_soon(self, key: bytes, answer: StoredAnswer) -> None:
         """Keep an answer from now on, on disk within some milliseconds: many of them cost one commit.
 
@@ -141,17 +154,28 @@ class AnswerStore:
         self._waiting[key] = answer
 
     def flush(self) -> None:
-        """Write what `put_soon` has taken; what cannot be written is told by the next `get` or `put`."""
+        """Write what `keep` and `put_soon` have taken.
+
+        What cannot be written is told to who waits for it, and by the next `get` or `put`.
+        """
         waiting, self._waiting = self._waiting, {}
+        told, self._told = self._told, []
         try:
-            if waiting:
+            if len(waiting) > 1:
                 self._do("BEGIN")
-                for key, answer in waiting.items():
-                    self.put(key, answer)
-                if self._db.in_transaction:  # not, if a damaged file was set aside in between
-                    self._do("COMMIT")
+            for key, answer in waiting.items():
+                self.put(key, answer)
+            if self._db.in_transaction:  # not, if a damaged file was set aside in between
+                self._do("COMMIT")
         except InfrastructureError as error:
             self._failed = error
+        for future in told:
+            if future.done():  # who waited has gone away
+                continue
+            if self._failed is None:
+                future.set_result(None)
+            else:
+                future.set_exception(self._failed)
 
     def _do(self, statement: str, row: tuple[object, ...] = ()) -> list[Any]:
         if self._failed is not None:

@@ -1,8 +1,8 @@
 """The gateway: the only way out to a model provider. Forwards, meters, prices, paces, caches and caps the spend."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -14,37 +14,49 @@ from evaluator.errors import ConfigError, InfrastructureError, ProviderError
 from evaluator.gateway.budget import Budget
 from evaluator.gateway.cache import AnswerStore, StoredAnswer, request_key
 from evaluator.gateway.interface import ChatAnswer, ChatRequest, EmbeddingAnswer
-from evaluator.gateway.meter import is_complete, read_chat, read_embeddings, read_usage, worst_usage
+from evaluator.gateway.meter import is_complete, read_chat, read_embeddings, read_usage
 from evaluator.gateway.outbox import Outbox
+from evaluator.gateway.pace import NOTHING, Ending, Pace, PatienceSpent
 from evaluator.gateway.prices import Prices
 from evaluator.gateway.providers import Provider
 from evaluator.gateway.retry import RetryPolicy, with_retries
 from evaluator.gateway.transport import NEVER_CHARGED, AttemptFailed, Exchange, open_session, post_json
+from evaluator.gateway.wire import Wire as Wire
+from evaluator.gateway.wire import make_wire
 from evaluator.records import INFRASTRUCTURE_KINDS, Call, FailureKind, Usage
 
 _GIVE_UP_AFTER = 8
 """Calls in a row that fail for good before a provider counts as down."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wire:
-    """One request as it goes out."""
-
-    provider: Provider
-    path: str
-    body: bytes
-    model: str
-    worst: Usage
-    inputs: int = 1
-    """Texts to embed; 1 for what is no embedding."""
-
-
 @dataclass(slots=True)
 class _Turn:
     """Who asks for the same answer takes turns: the first asks, the others find it kept."""
 
+    asked: dict[bytes, "_Turn"]
+    """Where it stands for as long as somebody asks or waits."""
+    key: bytes
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     waiting: int = 0
+
+    async def __aenter__(self) -> None:
+        """Wait for the others."""
+        self.waiting += 1
+        try:
+            await self.lock.acquire()
+        except BaseException:
+            self._leave()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        """Let the next one in."""
+        self.lock.release()
+        self._leave()
+
+    def _leave(self) -> None:
+        self.waiting -= 1
+        if self.waiting == 0:
+            self.asked.pop(self.key, None)
 
 
 class ProviderDown(InfrastructureError):
@@ -64,6 +76,7 @@ class Gateway:
         run_id: str,
         policy: RetryPolicy | None = None,
         outbox: Outbox | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take what was set up elsewhere; nothing is opened before the context is entered.
 
@@ -76,6 +89,8 @@ class Gateway:
         self.store, self.prices, self.budget, self.run_id = store, prices, budget, run_id
         self._policy = policy or RetryPolicy()
         self.outbox = outbox
+        self._now = now
+        self.pace = Pace(now=now)
         self._session: aiohttp.ClientSession | None = None
         self._asked: dict[bytes, _Turn] = {}
         self._free: dict[str, asyncio.Queue[str]] = {}
@@ -164,21 +179,15 @@ class Gateway:
                     worst_usd=self._worst_usd(wire), inputs=wire.inputs,
                 )  # fmt: skip
             answer = await self._ask(wire)
-            self.store.put(key, answer)
+            await self.store.keep(key, answer)
             return answer.body, self._metered(wire, answer, cached=False)
 
-    @asynccontextmanager
-    async def turn(self, key: bytes) -> AsyncIterator[None]:
-        """Wait for whoever asks the same at the moment, so that the answer is then found kept."""
-        turn = self._asked.setdefault(key, _Turn())
-        turn.waiting += 1
-        try:
-            async with turn.lock:
-                yield
-        finally:
-            turn.waiting -= 1
-            if turn.waiting == 0:
-                self._asked.pop(key, None)
+    def turn(self, key: bytes) -> "_Turn":
+        """Wait, in this context, for whoever asks the same at the moment, so that the answer is then found kept."""
+        turn = self._asked.get(key)
+        if turn is None:
+            turn = self._asked[key] = _Turn(self._asked, key)
+        return turn
 
     def _worst_usd(self, wire: Wire) -> float:
         """The most that a request can cost; 0 if its model has no price, and no budget asks for one."""
@@ -193,43 +202,74 @@ class Gateway:
     async def _ask(self, wire: Wire) -> StoredAnswer:
         worst = self._worst_usd(wire)
 
+        line = self.pace.line(wire.provider.name, wire.model, wire.provider.limits)
+        ticket, size = line.ticket(), len(wire.body)
+
         async def attempt() -> Exchange:
-            async with self.budget.reserve(worst) as reservation:
-                # Until the answer tells its tokens, what was sent may be charged in full.
-                reservation.spent_usd = reservation.worst_usd
-                try:
-                    exchange = await self._exchange(wire)
-                except AttemptFailed as error:
-                    if error.kind in NEVER_CHARGED:
-                        reservation.spent_usd = 0.0
-                    raise
-                usage = read_usage(exchange.body)
-                if usage is not None:
-                    cost = self.prices.cost(wire.model, usage, price_provider=wire.provider.price_provider)
-                    reservation.spent_usd = cost or 0.0
-                self.spent_usd += reservation.spent_usd
+            turn = line.enter(size, wire.limit)
+            if turn is None:
+                turn = await line.wait(ticket, size, wire.limit)
+            ending, told, used, failed = Ending.FAILED, NOTHING, None, None
+            try:
+                exchange, usage = await self._charged(wire, worst)
+                ending, told = Ending.ANSWERED, exchange.told
+                used = None if usage is None else (usage.input_tokens, usage.output_tokens)
+            except AttemptFailed as error:
+                failed, told = error, error.told
+                ending = Ending.TURNED_AWAY if error.turned_away else Ending.FAILED
+            finally:
+                why = line.leave(turn, ending, told, used)
+            if failed is not None:
+                raise failed if why is None else PatienceSpent(why)
             if not is_complete(wire.path, exchange.body):  # charged all the same, and asked again
                 raise AttemptFailed("the answer holds no result", kind=FailureKind.INVALID_ANSWER)
             return exchange
 
         try:
-            exchange, attempts = await with_retries(attempt, self._policy)
+            exchange, attempts = await with_retries(
+                attempt, self._policy, patience_s=wire.provider.limits.patience_s, now=self._now
+            )
         except AttemptFailed as error:
             self._count_failure(wire.provider.name, error)
             raise ProviderError(f"{wire.provider.name}: {error.message}", kind=error.kind) from None
+        except PatienceSpent as error:
+            raise ProviderDown(
+                f"{wire.provider.name} {error} (model {ascii(wire.model)[:80]})",
+                hint="try again later, or raise `patience` of the provider; what is finished will not be asked again",
+            ) from None
         self._failed_in_a_row[wire.provider.name] = 0
         return StoredAnswer(exchange.body, exchange.latency_s, self.run_id, attempts)
+
+    async def _charged(self, wire: Wire, worst: float | None) -> tuple[Exchange, Usage | None]:
+        """One attempt, its cost charged against the budget."""
+        async with self.budget.reserve(worst or 0.0) as reservation:
+            # Until the answer tells its tokens, what was sent may be charged in full.
+            reservation.spent_usd = reservation.worst_usd
+            try:
+                exchange = await self._exchange(wire)
+            except AttemptFailed as error:
+                if error.kind in NEVER_CHARGED:
+                    reservation.spent_usd = 0.0
+                raise
+            usage = read_usage(exchange.body)
+            if usage is not None:
+                cost = self.prices.cost(wire.model, usage, price_provider=wire.provider.price_provider)
+                reservation.spent_usd = cost or 0.0
+            self.spent_usd += reservation.spent_usd
+            return exchange, usage
 
     async def _exchange(self, wire: Wire) -> Exchange:
         if self._session is None:
             raise RuntimeError("the gateway is used outside its context")
-        async with self.server(wire.provider) as url:
+        provider = wire.provider
+        if not provider.exclusive:  # the common case, without the cost of a context
+            url = provider.base_urls[0] + wire.path
             return await post_json(
-                self._session,
-                url + wire.path,
-                wire.body,
-                api_key=wire.provider.api_key,
-                timeout_s=wire.provider.timeout_s,
+                self._session, url, wire.body, api_key=provider.api_key, timeout_s=provider.timeout_s
+            )
+        async with self.server(provider) as url:
+            return await post_json(
+                self._session, url + wire.path, wire.body, api_key=provider.api_key, timeout_s=provider.timeout_s
             )
 
     @asynccontextmanager
@@ -258,8 +298,7 @@ class Gateway:
         self._failed_in_a_row[name] = self._failed_in_a_row.get(name, 0) + 1
         if self._failed_in_a_row[name] >= _GIVE_UP_AFTER:
             raise ProviderDown(
-                f"{name}: {_GIVE_UP_AFTER} calls in a row failed, each after {self._policy.attempts} attempts;"
-                f" the last: {error.message}",
+                f"{name}: {_GIVE_UP_AFTER} calls in a row failed, each asked again before; the last: {error.message}",
                 hint="try again when the provider works; what is finished is kept and will not be asked again",
             ) from None
 
@@ -295,20 +334,13 @@ class Caller:
         if request.response_format is not None:
             body["response_format"] = request.response_format
         body.update(provider.extras)
-        wire = _wire(provider, "/chat/completions", body, request.model)
+        wire = make_wire(provider, "/chat/completions", body, request.model)
         answer, call = await self._gateway.send(wire, scope=self._scope, repeat=request.repeat)
         return read_chat(answer, call)
 
     async def embed(self, texts: tuple[str, ...], *, provider: str, model: str) -> EmbeddingAnswer:
         """Ask for the embeddings of some texts; see `ModelCaller.embed`."""
         found = self._gateway.provider(provider)
-        wire = _wire(found, "/embeddings", {"model": model, "input": list(texts)}, model, inputs=len(texts))
+        wire = make_wire(found, "/embeddings", {"model": model, "input": list(texts)}, model, inputs=len(texts))
         answer, call = await self._gateway.send(wire, scope=self._scope, repeat=0)
         return read_embeddings(answer, call, len(texts))
-
-
-def _wire(provider: Provider, path: str, body: Mapping[str, Any], model: str, inputs: int = 1) -> Wire:
-    # The order of keys is kept, in the body and so in the cache key: the order of a schema's properties is the order
-    # in which a model fills them in.
-    encoded = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-    return Wire(provider, path, encoded, model, worst_usage(body, len(encoded)), inputs)

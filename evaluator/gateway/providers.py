@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from evaluator.config.model import Config, ProviderSection
 from evaluator.errors import ConfigError
+from evaluator.gateway.pace import NO_LIMITS, Limits
 from evaluator.records import JsonValue
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -28,6 +29,8 @@ class Provider:
     """Fields added to every body."""
     identity: str = ""
     """What stands for the provider in the cache key; the base URL if empty."""
+    limits: Limits = NO_LIMITS
+    """What is known of its limits before it is asked."""
 
 
 def price_provider(name: str, config: Config) -> str | None:
@@ -77,5 +80,8 @@ def resolve_providers(names: set[str], config: Config, environ: Mapping[str, str
             api_key=key,
             timeout_s=section.timeout,
             price_provider=price_provider(name, config),
+            limits=Limits(
+                section.max_in_flight, section.requests_per_minute, section.tokens_per_minute, section.patience
+            ),
         )
     return found

@@ -8,7 +8,6 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 
 from evaluator.errors import ProviderError
+from evaluator.gateway.pace import NOTHING, Told, read_told
 from evaluator.gateway.wire_time import TimedResponse, latency_on_the_wire
 from evaluator.records import FailureKind
 
@@ -31,6 +31,9 @@ NEVER_CHARGED = frozenset(
 )
 """Failures that the provider told us: no answer was made."""
 MAX_ANSWER_BYTES = 32_000_000
+_NEVER_FITS = "Request too large"
+"""Begins what OpenAI says to a request that is larger than all that an account may use in a minute."""
+_OVERLOADED = (429, 503, 529)
 _TOO_LONG_CODES = ("context_length_exceeded", "string_above_max_length")
 
 
@@ -41,15 +44,18 @@ class Exchange:
     body: Mapping[str, Any]
     latency_s: float
     """From sending the request to the last byte of the answer."""
+    told: Told = NOTHING
+    """What its headers told of the provider's limits."""
 
 
 class AttemptFailed(ProviderError):
     """One attempt failed; whether it is worth another is up to `retry.py`."""
 
-    def __init__(self, message: str, *, kind: FailureKind, retry_after_s: float | None = None) -> None:
-        """Store how long the provider asks to wait, in seconds."""
+    def __init__(self, message: str, *, kind: FailureKind, told: Told = NOTHING, turned_away: bool = False) -> None:
+        """Store what the provider told of its limits, and whether it said that it is asked too much."""
         super().__init__(message, kind=kind)
-        self.retry_after_s = retry_after_s
+        self.told = told
+        self.turned_away = turned_away
 
 
 @lru_cache(maxsize=64)
@@ -112,18 +118,29 @@ async def post_json(
     except (aiohttp.ClientError, OSError) as error:
         said = redact(str(error) or type(error).__name__, api_key)
         raise AttemptFailed(f"the connection failed: {said}", kind=FailureKind.NETWORK) from None
+    told = read_told(answer_headers, time.time())
+    return accepted(status, content, told, latency, api_key=api_key)
+
+
+def accepted(status: int, content: bytes, told: Told, latency_s: float, *, api_key: str | None) -> Exchange:
+    """An answer that was read, as an exchange.
+
+    Raises:
+        AttemptFailed: It is an error, or no JSON object.
+    """
     if status != 200:
-        message = error_message(content, status, api_key)
-        raise AttemptFailed(
-            f"HTTP {status}: {message}", kind=failure_kind(status, content), retry_after_s=_retry_after(answer_headers)
-        )
+        kind = failure_kind(status, content)
+        message = f"HTTP {status}: {error_message(content, status, api_key)}"
+        raise AttemptFailed(message, kind=kind, told=told, turned_away=is_turned_away(kind, status, told))
     try:
         parsed = json.loads(content)
     except (ValueError, RecursionError):
-        raise AttemptFailed(f"the answer is not JSON ({len(content)} bytes)", kind=FailureKind.INVALID_ANSWER) from None
+        raise AttemptFailed(
+            f"the answer is not JSON ({len(content)} bytes)", kind=FailureKind.INVALID_ANSWER, told=told
+        ) from None
     if not isinstance(parsed, dict):
-        raise AttemptFailed("the answer is not a JSON object", kind=FailureKind.INVALID_ANSWER)
-    return Exchange(parsed, latency)
+        raise AttemptFailed("the answer is not a JSON object", kind=FailureKind.INVALID_ANSWER, told=told)
+    return Exchange(parsed, latency_s, told)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
@@ -170,6 +187,8 @@ def failure_kind(status: int, content: bytes) -> FailureKind:
         return FailureKind.AUTHENTICATION  # the account is empty: waiting does not help
     if code in _TOO_LONG_CODES or "exceed_context" in code:
         return FailureKind.CONTEXT_TOO_LONG
+    if status == 429 and str(error.get("message")).startswith(_NEVER_FITS):
+        return FailureKind.CONTEXT_TOO_LONG
     if code in ("content_filter", "content_policy_violation"):
         return FailureKind.REFUSED
     by_status = {
@@ -183,16 +202,7 @@ def failure_kind(status: int, content: bytes) -> FailureKind:
     return by_status.get(status, FailureKind.SERVER if status >= 500 else FailureKind.INVALID_REQUEST)
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    milliseconds = headers.get("retry-after-ms")
-    value = headers.get("Retry-After")
-    try:
-        if milliseconds:
-            return max(0.0, float(milliseconds) / 1000)
-        if value and value.strip().isdigit():
-            return float(value)
-        if value:
-            return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, TypeError):
-        return None
-    return None
+def is_turned_away(kind: FailureKind, status: int, told: Told) -> bool:
+    """Whether an error means that the provider is asked too much, or too fast: waiting helps."""
+    passes = kind in (FailureKind.RATE_LIMIT, FailureKind.SERVER, FailureKind.TIMEOUT)
+    return passes and (status in _OVERLOADED or told.retry_after_s is not None)

@@ -7,6 +7,7 @@ from evaluator.journal.journal import Journal
 from evaluator.records import Case
 from evaluator.results.table import Table, read_table
 from evaluator.runner.opening import OpenRun, seed_of
+from evaluator.runner.progress import Watched
 from evaluator.runner.work import AllOnce
 from evaluator.wiring.prepare import Prepared
 
@@ -26,7 +27,7 @@ async def answer_all(opened: OpenRun, *, label: str) -> tuple[Table, str]:
     """
     job, ready, journal, cases = opened.job, opened.ready, opened.journal, list(opened.golden.cases)
     work = AllOnce(len(cases), ("head",), repeats=job.repeats, seed=seed_of(journal))
-    await opened.engine.run(schedule_of(cases, ready, journal), work, journal, job.show(ready.gateway, label))
+    await opened.engine.run(schedule_of(cases, ready, journal), work, journal, job.show(ready.gateway, Watched(label)))
     table = read_table(journal, cases, ready.metrics, ready.scorers, repeats=job.repeats, sides=("head",))
     not_kept = opened.baselines.keep(opened.content("head"), opened.run_id, table, journal)
     return table, f"not kept as a baseline: {not_kept}" if not_kept else "kept as a baseline for later comparisons"

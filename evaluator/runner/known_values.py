@@ -13,12 +13,12 @@ from evaluator.records import Side
 from evaluator.results.table import Table
 from evaluator.runner.alone import answer_all
 from evaluator.runner.baselines import Known, Values, read_answers
+from evaluator.runner.identity import content_of
 from evaluator.runner.opening import (
     FindRelease,
     Job,
     OpenRun,
     compares_latency,
-    content_of,
     gated_cases,
     in_directory,
     open_run,

@@ -1,5 +1,6 @@
 """Opens a run: fetches the refs, reads the rules from base, starts targets and scorers, opens the journal."""
 
+import asyncio
 import secrets
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -7,13 +8,12 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from evaluator import __version__
 from evaluator.config.overrides import Overrides, with_overrides
 from evaluator.engines.choose import open_engine
 from evaluator.engines.interface import Engine, Progress
 from evaluator.errors import EvalGateError, InfrastructureError, SourceError, UsageError
 from evaluator.gateway.gateway import Gateway
-from evaluator.journal.folder import RunFolder, run_key
+from evaluator.journal.folder import RunFolder, last_of_command, run_key
 from evaluator.journal.journal import Journal
 from evaluator.journal.ledger import Ledger
 from evaluator.journal.trials import keep_findings
@@ -23,24 +23,23 @@ from evaluator.policy import (
     Policy,
     load_golden_set,
     load_policy,
-    policy_digests,
     refuse_keys_of_head,
 )
 from evaluator.records import Case, Side
-from evaluator.runner.baselines import Baselines, content_key
+from evaluator.runner.baselines import Baselines
+from evaluator.runner.identity import content_of, named_parts, run_parts, told_of_left
+from evaluator.runner.progress import Watched
 from evaluator.scoring.judge.canaries import try_judges
 from evaluator.source.checkout import Checkout, Sources
 from evaluator.source.contents import Contents
 from evaluator.source.paths import resolve
 from evaluator.source.refs import WORKTREE, Pair
 from evaluator.source.worktrees import worktrees
-from evaluator.stopping import blocking
+from evaluator.stopping import blocking, within
 from evaluator.wiring.prepare import Prepared, RunRequest, prepared
 
-_ANSWERS_HANG_ON = {"dataset", "target", "judge", "scorers", "providers", "prices", "setup", "sandbox"}
-"""Parts of a config that change answers and scores; with others changed, a run goes on where it was."""
-ShowProgress = Callable[[Gateway, str], Progress]
-"""Given the gateway (for its spend) and a label, the way to show progress."""
+ShowProgress = Callable[[Gateway, Watched], Progress]
+"""Given the gateway (for its spend) and what is run, the way to show progress."""
 FindRelease = Callable[[str], tuple[str, str] | None]
 """Given the tip of base: name and commit of its last release, made available in the repository; None without one."""
 
@@ -80,6 +79,10 @@ class Job:
     show_texts: bool = True
     """Whether questions, answers and reasons may stand in the report; False leaves numbers and ids."""
     notes: tuple[str, ...] = field(default=())
+    say: Callable[[str], None] = field(default=lambda _: None)
+    """Told, a line at a time, what people should know before there is a result; untrusted."""
+    resume: str = ""
+    """The command that goes on with the run if it is stopped; empty where what is kept may be gone by then."""
     opened: Callable[["Opening"], None] | None = None
     """Told what was found before anything is started; may raise to stop."""
 
@@ -143,6 +146,7 @@ async def open_run(job: Job, *, spent_usd: float = 0.0, calls_made: int = 0) -> 
     Raises:
         EvalGateError: Anything that cannot be set up.
     """
+    began = asyncio.get_running_loop().time()
     try:
         job.home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -155,10 +159,19 @@ async def open_run(job: Job, *, spent_usd: float = 0.0, calls_made: int = 0) -> 
         with blocking():
             opening = _read(job, scratch, stack)
         sources, policy, golden = opening.sources, opening.policy, opening.golden
-        key = _identity(job, sources, policy, golden)
-        folder = RunFolder(job.home / "runs" / key, key)
+        parts = run_parts(
+            sources, policy, golden, job.environ, pair=job.base is not None, use_cache=job.use_cache,
+            repeats=job.repeats,
+        )  # fmt: skip
+        key, runs = run_key(parts), job.home / "runs"
+        left = last_of_command(runs, _command(job), key, named_parts(parts, policy))
+        if left is not None and not job.fresh:
+            job.say(told_of_left(left))
+        folder = RunFolder(runs / key, key)
         journal, run_id = folder.open_journal(fresh=job.fresh)
         stack.enter_context(journal)
+        if journal.damaged:
+            job.say(f"{journal.damaged} damaged records of the run journal were dropped, and are asked again")
         journal.forget_outages()
         ledger = Ledger(journal, before=(spent_usd, calls_made))
         request = RunRequest(
@@ -176,13 +189,36 @@ async def open_run(job: Job, *, spent_usd: float = 0.0, calls_made: int = 0) -> 
             scratch=scratch,
         )
         baselines = Baselines(job.home / "baselines")
-        async with prepared(request) as ready, open_engine(request, ready, journal) as engine:
-            # What a judge says of a canary hangs on no run, unless every answer is to be asked for anew.
-            scope = "" if job.use_cache else request.cache_scope
-            found = await try_judges(ready.scorers, ready.gateway.caller(scope))
-            keep_findings(journal, found)
-            tried = replace(ready, told=(*ready.told, *found.warnings))
-            yield OpenRun(job, sources, policy, golden, tried, journal, run_id, folder.path, baselines, engine)
+        try:
+            async with (
+                within(policy.loaded.config.budget.max_time, since=began),
+                prepared(request) as ready,
+                open_engine(request, ready, journal) as engine,
+            ):
+                # What a judge says of a canary hangs on no run, unless every answer is to be asked for anew.
+                scope = "" if job.use_cache else request.cache_scope
+                found = await try_judges(ready.scorers, ready.gateway.caller(scope))
+                keep_findings(journal, found)
+                tried = replace(ready, told=(*ready.told, *found.warnings))
+                yield OpenRun(job, sources, policy, golden, tried, journal, run_id, folder.path, baselines, engine)
+            journal.keep()
+        except BaseException:
+            _tell_what_is_kept(job, journal, ledger)
+            raise
+
+
+def _command(job: Job) -> str:
+    """Identity of what was asked for, in words: the same ones mean another content after a change."""
+    return run_key({"words": (job.repo, job.base, job.head, job.config, job.directory, job.rules, job.merge_base)})
+
+
+def _tell_what_is_kept(job: Job, journal: Journal, ledger: Ledger) -> None:
+    """Say how far a run came that has no result; nothing, if it has come to nothing."""
+    with suppress(InfrastructureError):  # a journal that fails has told why
+        answers = journal.answers()
+        if answers or ledger.calls:
+            go_on = f" To go on from there: {job.resume}" if job.resume else ""
+            job.say(f"kept: {answers} answers; spent: ${ledger.spent_usd:.4f} in {ledger.calls} calls.{go_on}")
 
 
 def _read(job: Job, scratch: Path, stack: ExitStack) -> Opening:
@@ -211,55 +247,6 @@ def _read(job: Job, scratch: Path, stack: ExitStack) -> Opening:
     if job.opened is not None:
         job.opened(opening)
     return opening
-
-
-def content_of(policy: Policy, golden: GoldenSet, root: Path, tree: str, environ: Mapping[str, str]) -> str:
-    """Key of all that answers and scores of a checkout hang on, for `Baselines`.
-
-    Args:
-        policy: The rules.
-        golden: The cases.
-        root: The checkout.
-        tree: Git's hash of all its files.
-        environ: Our environment.
-    """
-    prompt = policy.loaded.config.target.prompt
-    # A prompt file can include no other; a process may read any file of its checkout.
-    app = policy_digests(root, [prompt]) if prompt is not None else tree
-    return content_key({**_rules(policy, golden, environ), "app": app})
-
-
-def _rules(policy: Policy, golden: GoldenSet, environ: Mapping[str, str]) -> dict[str, object]:
-    config = policy.loaded.config
-    own = any(options.type == "python" for options in config.scorers)
-    process = config.target.process
-    names = (*process.env, *config.sandbox.env) if process is not None else ()
-    return {
-        # A scorer of the user's own may import whatever lies beside it, and a program may do as its environment says.
-        "tree": policy.tree if own else None,
-        "environ": {name: environ.get(name) for name in names},
-        "version": __version__,
-        "config": policy.loaded.config.model_dump_json(include=_ANSWERS_HANG_ON),
-        "rules": policy_digests(policy.root, policy.files),
-        "dataset": golden.digest,
-        "cases": sorted(golden.gated),
-        "server": environ.get("OPENAI_BASE_URL"),
-        # A batch costs half and has no latencies; the other engines give what this process would.
-        **({"engine": "batch"} if policy.loaded.config.engine == "batch" else {}),
-    }
-
-
-def _identity(job: Job, sources: Sources, policy: Policy, golden: GoldenSet) -> str:
-    return run_key(
-        {
-            **_rules(policy, golden, job.environ),
-            "base": sources.base.tree if job.base else None,
-            "head": sources.head.tree,
-            "cases": [case.id for case in golden.cases],
-            "use_cache": job.use_cache,
-            "repeats": job.repeats,
-        }
-    )
 
 
 def _refuse_same(job: Job, sources: Sources) -> None:

@@ -1,24 +1,47 @@
-"""What a person sees while a run is going: a live bar on a terminal, a line now and then in CI, nothing in a pipe."""
+"""What a person sees while a run is going: a live line on a terminal, a line now and then in CI, nothing in a pipe."""
 
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TextIO
+from dataclasses import dataclass
+from typing import Any, Protocol, TextIO
 
 from evaluator.engines.interface import Progress
+from evaluator.gate import Standing
+from evaluator.report.escape import terminal
+
+_LOG_EVERY_S, _LIVE_EVERY_S = 15.0, 0.1
+
+
+class Meter(Protocol):
+    """Counts what is spent; the gateway."""
+
+    @property
+    def spent_usd(self) -> float:
+        """US dollars so far."""
+
+    @property
+    def calls(self) -> int:
+        """Calls so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What is being run, for who watches it."""
+
+    label: str
+    """In a word or two; untrusted, as it may hold a ref's name."""
+    standing: Callable[[], Standing] | None = None
+    """How far the decision is; None where nothing is decided on the way."""
 
 
 class Counts:
     """What there is to show; the base of all ways to show it, and by itself the silent one."""
 
-    def __init__(
-        self, spend: Callable[[], float], *, label: str = "cases", clock: Callable[[], float] = time.monotonic
-    ):
-        """Take where to read the spend in US dollars, and a clock in seconds."""
+    def __init__(self, meter: Meter, watched: Watched, *, clock: Callable[[], float] = time.monotonic):
+        """Take where to read the spend, what is run, and a clock in seconds."""
         self.total = self.done = self.failed = self.reused = 0
-        self._spend = spend
-        self._label = label
-        self._clock = clock
+        self._meter, self._watched, self._clock = meter, watched, clock
         self._started = clock()
 
     def start(self, total: int) -> None:
@@ -40,24 +63,41 @@ class Counts:
     def _show(self) -> None:
         return
 
+    @property
+    def expected(self) -> int:
+        """Answers that it will take, as far as can be told: fewer where all will be decided before the last case."""
+        standing = None if self._watched.standing is None else self._watched.standing()
+        total = self.total if standing is None else round(self.total * standing.share)
+        return max(total, self.done)
+
     def line(self) -> str:
-        """All of it in one line: answers, rate, time left, spend, errors."""
+        """All of it in one line: what matters most stands first, as a narrow terminal cuts the end off."""
         elapsed = self._clock() - self._started
         rate = (self.done - self.reused) / elapsed if elapsed > 0 else 0.0
-        left = f", about {_time((self.total - self.done) / rate)} left" if rate > 0 and self.done < self.total else ""
-        reused = f", {self.reused} from the journal" if self.reused else ""
-        failed = f", {self.failed} failed" if self.failed else ""
-        return (
-            f"{self._label}: {self.done}/{self.total} answers{reused}{failed}, {rate:.1f}/s, ${self._spend():.4f}{left}"
-        )
+        standing = None if self._watched.standing is None else self._watched.standing()
+        expected = self.expected
+        parts = [f"{terminal(self._watched.label)}: {self.done}/{expected} answers"]
+        if standing is not None:
+            parts.append(f"{standing.cases}/{standing.of} cases judged")
+        if rate > 0 and self.done < expected:
+            # Where a decision may come early, the time for all cases is the longest that it can take.
+            word = "about" if standing is None or standing.share != 1.0 else "at most"
+            parts.append(f"{word} {_time((expected - self.done) / rate)} left")
+        parts += [f"so far: {standing}"] if standing is not None else []
+        parts += [f"{self.failed} failed"] if self.failed else []
+        parts += [f"${self._meter.spent_usd:.4f}", f"{self._meter.calls} calls", f"{rate:.1f}/s"]
+        parts += [f"{self.reused} from the journal"] if self.reused else []
+        return ", ".join(parts)
 
 
 class LogLines(Counts):
     """A plain line every few seconds, for CI logs."""
 
-    def __init__(self, spend: Callable[[], float], stream: TextIO, *, every_s: float = 15.0, **options: Any) -> None:
+    def __init__(
+        self, meter: Meter, watched: Watched, stream: TextIO, *, every_s: float = _LOG_EVERY_S, **options: Any
+    ) -> None:
         """Take the stream to write to."""
-        super().__init__(spend, **options)
+        super().__init__(meter, watched, **options)
         self._stream, self._every, self._last = stream, every_s, self._started
 
     def _show(self) -> None:
@@ -72,35 +112,41 @@ class LogLines(Counts):
 
 
 class LiveBar(Counts):
-    """A live bar with the time left and the spend, for a terminal."""
+    """A bar and the line, for a terminal; one line high however narrow it is."""
 
-    def __init__(self, spend: Callable[[], float], stream: TextIO, **options: Any) -> None:
+    def __init__(self, meter: Meter, watched: Watched, stream: TextIO, **options: Any) -> None:
         """Take the terminal's stream."""
-        super().__init__(spend, **options)
+        super().__init__(meter, watched, **options)
         from rich.console import Console
-        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, TextColumn
         from rich.progress import Progress as RichProgress
+        from rich.table import Column
 
         self._bar = RichProgress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-            TextColumn("{task.fields[note]}"),
-            TimeRemainingColumn(),
+            BarColumn(bar_width=12),
+            TextColumn(
+                "{task.description}",
+                markup=False,
+                table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+            ),
             console=Console(file=stream),
             transient=True,
+            expand=True,
         )
         self._task: Any = None
+        self._last = self._started
 
     def start(self, total: int) -> None:
         """Show the bar."""
         super().start(total)
-        self._task = self._bar.add_task(self._label, total=total, note="")
+        self._task = self._bar.add_task(self.line(), total=total)
         self._bar.start()
 
     def _show(self) -> None:
-        failed = f"  {self.failed} failed" if self.failed else ""
-        self._bar.update(self._task, completed=self.done, note=f"${self._spend():.4f}{failed}")
+        now = self._clock()
+        if now - self._last >= _LIVE_EVERY_S:
+            self._last = now
+            self._bar.update(self._task, completed=self.done, total=self.expected, description=self.line())
 
     def stop(self) -> None:
         """Take the bar away and leave one line."""
@@ -109,24 +155,27 @@ class LiveBar(Counts):
 
 
 def choose_progress(
-    spend: Callable[[], float], environ: Mapping[str, str], *, label: str, stream: TextIO | None = None
+    meter: Meter, watched: Watched, environ: Mapping[str, str], stream: TextIO | None = None
 ) -> Progress:
     """The way to show progress that fits where we run.
 
     Args:
-        spend: Reads the spend so far, in US dollars.
+        meter: Counts the spend.
+        watched: What is being run.
         environ: `CI` set means log lines.
-        label: What is being run, in a word or two.
         stream: Where to; standard error by default.
     """
     stream = stream or sys.stderr
     if environ.get("CI"):
-        return LogLines(spend, stream, label=label)
-    if stream.isatty() and environ.get("TERM") != "dumb":
-        return LiveBar(spend, stream, label=label)
-    return Counts(spend, label=label)
+        return LogLines(meter, watched, stream)
+    if not stream.isatty():
+        return Counts(meter, watched)
+    return LogLines(meter, watched, stream) if environ.get("TERM") == "dumb" else LiveBar(meter, watched, stream)
 
 
 def _time(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes:02d}m"
     return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"

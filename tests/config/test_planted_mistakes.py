@@ -86,7 +86,7 @@ MISTAKES: list[tuple[str, str, int, tuple[str, ...]]] = [
         "  max_usd: 5",
         "  max_dollars: 5",
         18,
-        ("'max_dollars'", "expected one of: max_calls, max_calls_per_case, max_usd"),
+        ("'max_dollars'", "expected one of: max_calls, max_calls_per_case, max_time, max_usd"),
     ),
     ("budget:", "on_inconclusive: wran\nbudget:", 17, ("'wran'", "did you mean 'warn'")),
     ("budget:", "max_repeats: 1.5\nbudget:", 17, ("max_repeats", "1.5")),

@@ -18,6 +18,7 @@ from evaluator.gateway.budget import Budget
 from evaluator.gateway.cache import AnswerStore
 from evaluator.gateway.gateway import Gateway, ProviderDown
 from evaluator.gateway.interface import ChatRequest
+from evaluator.gateway.pace import NO_LIMITS, Limits
 from evaluator.gateway.prices import Prices
 from evaluator.gateway.providers import Provider
 from evaluator.gateway.retry import RetryPolicy
@@ -37,10 +38,10 @@ def ask(text: str = "hello", *, model: str = "m", repeat: int = 0, limit: int = 
 @asynccontextmanager
 async def gateway_to(
     answer: Answerer, folder: Path, *, budget: Budget | None = None, policy: RetryPolicy = QUICK, run_id: str = "r1",
-    timeout_s: float = 5.0,
+    timeout_s: float = 5.0, limits: Limits = NO_LIMITS,
 ) -> AsyncIterator[tuple[Gateway, StandIn]]:  # fmt: skip
     async with stand_in(answer) as server:
-        provider = Provider("p", (server.url,), KEY, timeout_s=timeout_s, identity="the provider")
+        provider = Provider("p", (server.url,), KEY, timeout_s=timeout_s, identity="the provider", limits=limits)
         store = AnswerStore(folder / "answers.sqlite")
         try:
             async with Gateway(
@@ -162,7 +163,6 @@ async def test_a_poisoned_cache_entry_is_dropped(tmp_path: Path) -> None:
     [
         (lambda: fault(500), FailureKind.SERVER),
         (lambda: fault(503, headers={"Retry-After": "0"}), FailureKind.SERVER),
-        (lambda: fault(429, headers={"retry-after-ms": "5"}), FailureKind.RATE_LIMIT),
         (lambda: web.Response(body=b'{"choi', content_type="application/json"), FailureKind.INVALID_ANSWER),
         (lambda: web.json_response({"object": "chat.completion"}), FailureKind.INVALID_ANSWER),
         (lambda: web.json_response([1]), FailureKind.INVALID_ANSWER),

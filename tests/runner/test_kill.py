@@ -69,7 +69,7 @@ async def test_a_cancelled_run_says_how_to_go_on(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)  # SIGINT is ignored below a shell's background job
         said, _ = await process.communicate()
     assert process.returncode == 3
-    assert "the same command goes on from there" in said.decode()
+    assert "To go on from there: llm-eval-gate gate --base main --head change --repo" in said.decode()
     assert "Traceback" not in said.decode()
 
 

@@ -26,6 +26,7 @@ from evaluator.gateway.door.outcome import Outcome
 from evaluator.gateway.door.refusal import Refused
 from evaluator.gateway.door.relay import relay_plain, relay_stream
 from evaluator.gateway.door.strike import struck
+from evaluator.gateway.pace import read_told
 from evaluator.gateway.transport import NEVER_CHARGED, error_message, failure_kind, proxy_of, redact
 from evaluator.records import Failure, FailureKind
 
@@ -148,6 +149,7 @@ async def _answer(
     response: aiohttp.ClientResponse, content: bytes, arrival: Arrival, outcome: Outcome, most_bytes: int
 ) -> tuple[web.StreamResponse, Kept | None]:
     status = outcome.status = response.status
+    outcome.told = read_told(response.headers, time.time())
     key = arrival.route.provider.api_key
     if 300 <= status < 400 and status != 304:
         outcome.maybe_charged, outcome.refused = False, True

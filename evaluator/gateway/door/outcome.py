@@ -7,6 +7,8 @@ from evaluator.gateway.door.answers import Reading
 from evaluator.gateway.door.arrival import Arrival
 from evaluator.gateway.door.trace import TracedRequest
 from evaluator.gateway.gateway import Gateway
+from evaluator.gateway.pace import NOTHING, Ending, Told
+from evaluator.gateway.transport import is_turned_away
 from evaluator.records import Call, Failure, Usage
 
 UNKNOWN = Reading(None)
@@ -42,7 +44,23 @@ class Outcome:
     charged_usd: float = 0.0
     """What counts against the budget, known once all is over."""
     failure: Failure | None = None
+    told: Told = NOTHING
+    """What the provider told of its limits."""
     _priced: tuple[Reading, float | None] | None = None
+
+    @property
+    def ending(self) -> Ending:
+        """How it ended, as far as pace is concerned."""
+        if self.answered:
+            return Ending.ANSWERED
+        turned_away = self.failure is not None and is_turned_away(self.failure.kind, self.status or 0, self.told)
+        return Ending.TURNED_AWAY if turned_away else Ending.FAILED
+
+    @property
+    def used(self) -> tuple[int, int] | None:
+        """(input, output) tokens, if they are known."""
+        usage = self.reading.usage
+        return None if usage is None else (usage.input_tokens, usage.output_tokens)
 
     def cost(self, gateway: Gateway) -> float | None:
         """What the answer costs by its own usage; None if that is unknown."""

@@ -23,6 +23,9 @@ from evaluator.gateway.door.stream import EventCutter, StreamReader
 from evaluator.gateway.gateway import Gateway, ProviderDown
 from evaluator.records import INFRASTRUCTURE_KINDS, Failure, FailureKind
 
+LONGEST_PACE_S = 10.0
+"""Longest wait for the provider's limits before a request is forwarded all the same: the app has a time limit of its
+own, and its client reads Retry-After itself."""
 GIVE_UP_AFTER = 60
 """Requests in a row that a provider fails before it counts as down: clients send each failing call some three times."""
 _MODELS = re.compile(r"(?:^|/)models(?:/[\w.:@-]+)*/?$")
@@ -136,14 +139,20 @@ class Service:
     async def _paid(self, arrival: Arrival, outcome: Outcome, worst: float) -> tuple[web.StreamResponse, Kept | None]:
         provider, gateway = arrival.route.provider, self.gateway
         outcome.measured_in = gateway.run_id
+        line = gateway.pace.line(provider.name, arrival.model, provider.limits)
+        side = arrival.slot.name.rpartition("-")[0]  # base and head each have their fair part
         try:
-            async with gateway.budget.reserve(worst) as reservation:
+            async with (
+                line.turn(len(arrival.body), None, side, longest_s=LONGEST_PACE_S) as turn,
+                gateway.budget.reserve(worst) as reservation,
+            ):
                 try:
                     async with gateway.server(provider) as base_url:
                         return await exchange(
                             self.session, base_url, arrival, outcome, most_bytes=self.settings.max_body_bytes
                         )
                 finally:  # also where the app has gone away
+                    turn.ending, turn.told, turn.used = outcome.ending, outcome.told, outcome.used
                     outcome.charged_usd = reservation.spent_usd = outcome.to_charge(gateway, worst)
                     gateway.spent_usd += reservation.spent_usd
                     self._watch(arrival, outcome)
