@@ -103,8 +103,9 @@ async def door(url: str, kind: str) -> None:
             Gateway(behind, store=store, prices=prices, budget=budget, run_id="bench") as gateway,
             open_door(gateway, standard_routes(behind)) as opened,
         ):
-            slot = opened.slot("bench")
-            await serve(opened.url, slot.token, slot)
+            entrance = opened.entrances["head"]
+            slot = entrance.slot("bench")
+            await serve(entrance.url, slot.token, slot)
         store.close()
 
 

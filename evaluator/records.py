@@ -1,15 +1,24 @@
 """The records that pass between rooms: what a case, an output, a score, a comparison and a verdict are.
 
-Plain frozen dataclasses without behaviour beyond small derived properties; nothing here does I/O or statistics.
+Plain frozen dataclasses without behaviour beyond small derived properties; nothing here does I/O or statistics. Calls
+to models are in `calls.py`, and handed on here.
 Units everywhere: seconds, US dollars, tokens; shares are 0 to 1 (0.05 is 5 %).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import Literal
 
-JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
+from evaluator.calls import INFRASTRUCTURE_KINDS as INFRASTRUCTURE_KINDS
+from evaluator.calls import MOST_TRACED as MOST_TRACED
+from evaluator.calls import Call as Call
+from evaluator.calls import Failure as Failure
+from evaluator.calls import FailureKind as FailureKind
+from evaluator.calls import JsonValue as JsonValue
+from evaluator.calls import ToolCall as ToolCall
+from evaluator.calls import TracedRequest as TracedRequest
+from evaluator.calls import Usage as Usage
 
 Side = Literal["base", "head"]
 SIDES: tuple[Side, Side] = ("base", "head")
@@ -33,93 +42,6 @@ class Case:
     """Line of the row in its file, from 1; 0 if unknown."""
 
 
-class FailureKind(StrEnum):
-    """Why an output or a score is missing. `INFRASTRUCTURE_KINDS` are nobody's answer; the rest are the app's own."""
-
-    RATE_LIMIT = "rate_limit"
-    SERVER = "server"
-    TIMEOUT = "timeout"
-    NETWORK = "network"
-    BUDGET = "budget"
-    AUTHENTICATION = "authentication"
-    INVALID_REQUEST = "invalid_request"
-    CONTEXT_TOO_LONG = "context_too_long"
-    REFUSED = "refused"
-    INVALID_ANSWER = "invalid_answer"
-    CRASH = "crash"
-    HANG = "hang"
-    RENDER = "render"
-    SCORER = "scorer"
-
-
-INFRASTRUCTURE_KINDS = frozenset(
-    {
-        FailureKind.RATE_LIMIT,
-        FailureKind.SERVER,
-        FailureKind.TIMEOUT,
-        FailureKind.NETWORK,
-        FailureKind.BUDGET,
-        FailureKind.AUTHENTICATION,
-    }
-)
-"""Failures of a provider or of the budget: they say nothing about the change under test."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why an output or a score is missing. It is counted under `error_rate` and never becomes a score."""
-
-    kind: FailureKind
-    message: str
-    """Untrusted text: may hold provider or app output."""
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens of one or more provider calls. `input_tokens` includes the cached ones."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_input_tokens: int = 0
-
-    def __add__(self, other: "Usage") -> "Usage":
-        """Add token by token."""
-        return Usage(
-            self.input_tokens + other.input_tokens,
-            self.output_tokens + other.output_tokens,
-            self.cached_input_tokens + other.cached_input_tokens,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One answered call to a provider, as metered by the gateway."""
-
-    provider: str
-    model: str
-    usage: Usage
-    cost_usd: float | None
-    """Price of the answer by the price list; None if the model has no known price."""
-    latency_s: float | None
-    """Seconds from sending the request to the last byte of the answer, without our own queue or retries; None for an
-    answer out of a batch, which tells none."""
-    cached: bool = False
-    """True if the answer came from the response cache: tokens, cost and latency are the original call's."""
-    measured_in: str = ""
-    """Id of the run in which the latency was measured."""
-    attempts: int = 1
-    """How often the call was sent until it was answered."""
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """A tool that the model asked to call."""
-
-    name: str
-    arguments: JsonValue = None
-    """Parsed JSON arguments; the raw string if it is not JSON."""
-
-
 @dataclass(frozen=True, slots=True)
 class Output:
     """What a target returned for a case: an answer, or a failure; never both."""
@@ -136,7 +58,10 @@ class Output:
     usage: Usage | None = None
     """Tokens as metered, or as the app itself told; None if unknown."""
     cost_usd: float | None = None
+    """Dollars, likewise; a call whose tokens nobody told counts with the most that its request allowed."""
     failure: Failure | None = None
+    requests: tuple[TracedRequest, ...] = ()
+    """What an app asked through the gateway's door, the first `MOST_TRACED` of it, in the order in which it ended."""
 
     @property
     def cached(self) -> bool:

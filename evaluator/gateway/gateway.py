@@ -304,19 +304,15 @@ class Gateway:
 
     def _metered(self, wire: Wire, answer: StoredAnswer, *, cached: bool) -> Call:
         usage = read_usage(answer.body)
-        cost = (
-            None if usage is None else self.prices.cost(wire.model, usage, price_provider=wire.provider.price_provider)
+        most = wire.most if usage is None else None
+        cost, most_usd = (
+            None if one is None else self.prices.cost(wire.model, one, price_provider=wire.provider.price_provider)
+            for one in (usage, most)
         )
         return Call(
-            provider=wire.provider.name,
-            model=wire.model,
-            usage=usage or Usage(),
-            cost_usd=cost,
-            latency_s=answer.latency_s if self.outbox is None else None,
-            cached=cached,
-            measured_in=answer.measured_in,
-            attempts=answer.attempts,
-        )
+            wire.provider.name, wire.model, usage, cost, answer.latency_s if self.outbox is None else None, cached,
+            answer.measured_in, answer.attempts, most, most_usd,
+        )  # fmt: skip
 
 
 class Caller:

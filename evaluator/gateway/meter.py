@@ -79,10 +79,19 @@ def token_count(found: object) -> int | None:
 
 def worst_usage(body: Mapping[str, Any], size: int) -> Usage:
     """The most tokens that a request can use: one a byte in (no tokenizer makes more), and its own limit out."""
-    limits = (body.get("max_completion_tokens"), body.get("max_tokens"))
-    limit = next((value for value in limits if isinstance(value, int) and value > 0), DEFAULT_MAX_OUTPUT)
+    limit = next(iter(_limits(body)), DEFAULT_MAX_OUTPUT)
     choices = body.get("n")
     return Usage(size, limit * (choices if isinstance(choices, int) and choices > 0 else 1))
+
+
+def is_limited(body: Mapping[str, Any]) -> bool:
+    """Whether a request limits its answer itself."""
+    return bool(_limits(body))
+
+
+def _limits(body: Mapping[str, Any]) -> list[int]:
+    found = (body.get("max_completion_tokens"), body.get("max_tokens"))
+    return [value for value in found if isinstance(value, int) and value > 0]
 
 
 def read_tool_calls(found: object) -> tuple[ToolCall, ...]:

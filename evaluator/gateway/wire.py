@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evaluator.gateway.meter import worst_usage
+from evaluator.gateway.meter import is_limited, worst_usage
 from evaluator.gateway.providers import Provider
 from evaluator.records import Usage
 
@@ -21,6 +21,8 @@ class Wire:
     body: bytes
     model: str
     worst: Usage
+    most: Usage | None
+    """The same, or None where nothing in the body limits the answer."""
     limit: int | None = None
     """Most tokens of an answer, where the body says it."""
     inputs: int = 1
@@ -34,4 +36,5 @@ def make_wire(provider: Provider, path: str, body: Mapping[str, Any], model: str
     encoded = _encode(body).encode("utf-8", "replace")
     limited = "max_tokens" in body or "max_completion_tokens" in body
     worst = worst_usage(body, len(encoded))
-    return Wire(provider, path, encoded, model, worst, worst.output_tokens if limited else None, inputs)
+    most = worst if path == "/embeddings" or is_limited(body) else None
+    return Wire(provider, path, encoded, model, worst, most, worst.output_tokens if limited else None, inputs)

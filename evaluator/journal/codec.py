@@ -3,7 +3,10 @@
 import json
 from typing import Any
 
-from evaluator.records import Call, Failure, FailureKind, Output, Score, ToolCall, Usage
+from evaluator.records import Call, Failure, FailureKind, JsonValue, Output, Score, ToolCall, TracedRequest, Usage
+
+_LONGEST_ARGUMENTS = 2_000
+"""Characters of a tool's arguments that are kept with each request; the output's own are kept whole."""
 
 
 def output_to_json(output: Output) -> str:
@@ -19,6 +22,7 @@ def output_to_json(output: Output) -> str:
             "usage": _usage(output.usage),
             "cost_usd": output.cost_usd,
             "failure": _failure(output.failure),
+            "requests": _requests(output),
         }
     )
 
@@ -26,16 +30,18 @@ def output_to_json(output: Output) -> str:
 def output_from_json(text: str) -> Output:
     """Read what `output_to_json` wrote."""
     found = json.loads(text)
+    calls = _calls(found)
     return Output(
         text=found.get("text"),
         data=found.get("data"),
         tool_calls=tuple(ToolCall(name, arguments) for name, arguments in found.get("tool_calls", ())),
         contexts=tuple(found.get("contexts", ())),
         latency_s=found.get("latency_s"),
-        calls=_calls(found),
+        calls=calls,
         usage=Usage(*found["usage"]) if found.get("usage") else None,
         cost_usd=found.get("cost_usd"),
         failure=_read_failure(found),
+        requests=tuple(_read_request(row, calls) for row in found.get("requests", ())),
     )
 
 
@@ -89,7 +95,7 @@ def _read_failure(found: dict[str, Any]) -> Failure | None:
 
 
 def _call(call: Call) -> list[Any]:
-    return [
+    row = [
         call.provider,
         call.model,
         _usage(call.usage),
@@ -99,7 +105,50 @@ def _call(call: Call) -> list[Any]:
         call.measured_in,
         call.attempts,
     ]
+    return row if call.usage is not None else [*row, _usage(call.most_usage), call.most_usd]
 
 
 def _calls(found: dict[str, Any]) -> tuple[Call, ...]:
-    return tuple(Call(row[0], row[1], Usage(*row[2]), *row[3:]) for row in found.get("calls", ()))
+    return tuple(_read_call(row) for row in found.get("calls", ()))
+
+
+def _read_call(row: list[Any]) -> Call:
+    provider, model, usage, cost_usd, latency_s, cached, measured_in, attempts, *most = row
+    most_usage, most_usd = most or (None, None)
+    return Call(
+        provider, model, None if usage is None else Usage(*usage), cost_usd, latency_s, cached, measured_in, attempts,
+        Usage(*most_usage) if most_usage else None, most_usd,
+    )  # fmt: skip
+
+
+def _requests(output: Output) -> list[list[Any]]:
+    """The requests, each with the number of its call; a tool's arguments only where they are short."""
+    places = {id(call): place for place, call in enumerate(output.calls)}
+    return [
+        [
+            request.method, request.path, request.status, _milli(request.started_s), _milli(request.ended_s),
+            [[_milli(since), _milli(until)] for since, until in request.waits], _milli(request.first_byte_s),
+            request.streamed, places.get(id(request.call)), request.charged_usd,
+            [[call.name, _short(call.arguments)] for call in request.tool_calls], _failure(request.failure),
+        ]
+        for request in output.requests
+    ]  # fmt: skip
+
+
+def _read_request(row: list[Any], calls: tuple[Call, ...]) -> TracedRequest:
+    method, path, status, started_s, ended_s, waits, first_byte_s, streamed, place, charged_usd, tools, failure = row
+    return TracedRequest(
+        method, path, status, started_s, ended_s, tuple((since, until) for since, until in waits), first_byte_s,
+        streamed, None if place is None else calls[place], charged_usd,
+        tuple(ToolCall(name, arguments) for name, arguments in tools),
+        Failure(FailureKind(failure[0]), failure[1]) if failure else None,
+    )  # fmt: skip
+
+
+def _milli(seconds: float | None) -> float | None:
+    """To the tenth of a millisecond: more is noise, and takes room."""
+    return None if seconds is None else round(seconds, 4)
+
+
+def _short(arguments: JsonValue) -> JsonValue:
+    return arguments if len(json.dumps(arguments)) <= _LONGEST_ARGUMENTS else None

@@ -114,9 +114,9 @@ def spend_part(observed: Iterable[Observed]) -> Spend:
     for one in observed:
         judged = [call for score in one.scores for call in score.calls]
         calls += [*one.output.calls, *judged]
-        evaluation += sum(call.cost_usd or 0.0 for call in judged)
+        evaluation += sum(call.counted_usd or 0.0 for call in judged)
         if one.output.calls:
-            target += sum(call.cost_usd or 0.0 for call in one.output.calls)
+            target += sum(call.counted_usd or 0.0 for call in one.output.calls)
         else:
             target += one.output.cost_usd or 0.0
             real += one.output.cost_usd or 0.0
@@ -127,12 +127,12 @@ def spend_part(observed: Iterable[Observed]) -> Spend:
         target_usd=target,
         evaluation_usd=evaluation,
         total_usd=target + evaluation,
-        real_usd=real + sum(call.cost_usd or 0.0 for call in calls if not call.cached),
+        real_usd=real + sum(call.counted_usd or 0.0 for call in calls if not call.cached),
         calls=len(calls),
         cached_calls=sum(call.cached for call in calls),
-        unpriced_calls=sum(call.cost_usd is None for call in calls),
-        input_tokens=tokens_in + sum(call.usage.input_tokens for call in calls),
-        output_tokens=tokens_out + sum(call.usage.output_tokens for call in calls),
+        unpriced_calls=sum(call.counted_usd is None for call in calls),
+        input_tokens=tokens_in + sum(call.counted_usage.input_tokens for call in calls if call.counted_usage),
+        output_tokens=tokens_out + sum(call.counted_usage.output_tokens for call in calls if call.counted_usage),
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evaluator.records import Case, Metric, MetricKind, Output, Score
+from evaluator.report.build_calls import call_parts
 from evaluator.report.document_parts import (
     Answer,
     CaseChange,
@@ -162,6 +163,8 @@ def answer_part(observed: Sequence[Observed], columns: frozenset[str] | None = N
         failed_repeats=sum(one.output.failure is not None for one in observed),
         scores={column: _mean(found) for column, found in values.items()},
         reasons=reasons,
+        calls=call_parts(output),
+        calls_made=max(len(output.requests), len(output.calls)),
     )
 
 

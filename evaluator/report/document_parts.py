@@ -259,6 +259,29 @@ class ToolCallPart(Part):
     arguments: Json = None
 
 
+class CallPart(Part):
+    """One request of an app to a provider, as metered."""
+
+    model: Text = ""
+    """As the app named it; empty where the path is not metered."""
+    status: int | None = None
+    """What the app was answered; null if it went away before."""
+    started_s: Number = None
+    """Since the case began."""
+    took_s: Number = None
+    """Until the answer had been passed on, our own waits included."""
+    first_byte_s: Number = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: Number = None
+    told: bool = True
+    """False if the provider told no tokens: they and the cost are then the most that the request allowed."""
+    cached: bool = False
+    tools: list[Text] = []
+    failure: Text = ""
+    """Its kind."""
+
+
 class Answer(Part):
     """What one ref answered to one case. With repeats: the first answer, and the means of scores, latency and cost."""
 
@@ -275,6 +298,10 @@ class Answer(Part):
     scores: dict[Text, Number] = {}
     reasons: dict[Text, Text] = {}
     """Scorer -> why it gave its score, or why it failed."""
+    calls: list[CallPart] = []
+    """What the app asked for the answer shown, the first few."""
+    calls_made: int = 0
+    """How many there were."""
 
 
 class CasePart(Part):

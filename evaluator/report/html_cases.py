@@ -6,7 +6,7 @@ from typing import Any
 from evaluator.report import presentation, wording
 from evaluator.report.diff import Difference, Piece, difference
 from evaluator.report.document import ResultDocument
-from evaluator.report.document_parts import Answer, CasePart, Unit
+from evaluator.report.document_parts import Answer, CallPart, CasePart, Unit
 from evaluator.report.escape import one_line, shorten, visible
 
 TEXT_SHOWN = 6_000
@@ -117,7 +117,28 @@ def _side(label: str, ref: str, answer: Answer | None, pieces: tuple[Piece, ...]
         "data": _long(_pretty(answer.data)) if answer and answer.data is not None and answer.text else None,
         "contexts": [_long(context) for context in answer.contexts] if answer else [],
         "reasons": [(one_line(name, 60), _long(text)) for name, text in answer.reasons.items()] if answer else [],
+        "calls": [_call_line(call) for call in answer.calls] if answer else [],
+        "calls_made": answer.calls_made if answer else 0,
     }
+
+
+def _call_line(call: CallPart) -> str:
+    """One call: "at 12 ms: gpt-5-mini, 412 tokens in, 90 out, $0.0012, 1.2 s (first byte after 0.4 s), find"."""
+    facts = [one_line(call.model, 60) or "not metered"]
+    if call.input_tokens is not None:
+        facts.append(f"{call.input_tokens:,} tokens in, {call.output_tokens or 0:,} out")
+    if call.cost_usd is not None:
+        facts.append(wording.money(call.cost_usd))
+    if not call.told:
+        facts.append("tokens were not told: " + ("at most" if call.cost_usd is not None else "cost unknown"))
+    first = f" (first byte after {wording.duration(call.first_byte_s)})" if call.first_byte_s is not None else ""
+    facts.append(f"{wording.duration(call.took_s)}{first}")
+    facts += [one_line(name, 60) for name in call.tools]
+    if call.cached:
+        facts.append("from the cache")
+    if call.failure:
+        facts.append(f"{one_line(call.failure, 40)}, status {call.status or 'none'}")
+    return f"at {wording.duration(call.started_s)}: {', '.join(facts)}"
 
 
 def _unmarked(texts: list[str]) -> Difference:

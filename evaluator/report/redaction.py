@@ -19,8 +19,10 @@ def _answer(answer: Answer | None) -> Answer | None:
     if answer is None:
         return None
     failure = None if answer.failure is None else FailurePart(kind=answer.failure.kind)
+    calls = [call.model_copy(update={"model": "", "tools": []}) for call in answer.calls]  # the app chose those words
     return answer.model_copy(
         update={
-            "text": None, "data": None, "tool_calls": [], "contexts": [], "reasons": {}, "failure": failure
+            "text": None, "data": None, "tool_calls": [], "contexts": [], "reasons": {}, "failure": failure,
+            "calls": calls,
         }
     )  # fmt: skip

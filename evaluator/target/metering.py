@@ -6,26 +6,12 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from evaluator.errors import BudgetError
-from evaluator.records import Call, Case, Failure, Output, ToolCall, Usage
+from evaluator.records import MOST_TRACED, Call, Case, Failure, Output, ToolCall, TracedRequest, Usage
 
 SETTLE_S = 10.0
 """How long requests that are still under way when a case has its answer are waited for: they are the case's too."""
 KILLED_S = 2.0
 """How long it may take until the requests of a process that was killed have ended."""
-
-
-class Request(Protocol):
-    """One request of an app; `gateway.door.TracedRequest` is one."""
-
-    @property
-    def started_s(self) -> float:
-        """When it came, in seconds since the case began."""
-        ...
-
-    @property
-    def waited_s(self) -> float:
-        """Seconds that it then waited for us, not for the provider."""
-        ...
 
 
 class Trace(Protocol):
@@ -55,7 +41,7 @@ class Trace(Protocol):
         ...
 
     @property
-    def requests(self) -> Sequence[Request]:
+    def requests(self) -> Sequence[TracedRequest]:
         """All requests, in order."""
         ...
 
@@ -122,7 +108,7 @@ class _Nothing:
 
     calls: tuple[Call, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
-    requests: tuple[Request, ...] = ()
+    requests: tuple[TracedRequest, ...] = ()
     failure: Failure | None = None
     refused: BudgetError | None = None
     charged_usd: float = 0.0
@@ -197,7 +183,7 @@ class Meter:
         if self._metering is None or self._slot is None:
             return output
         unpriced = self._metering.unpriced
-        unpriced.extend(call.model for call in trace.calls if call.cost_usd is None)
+        unpriced.extend(call.model for call in trace.calls if call.counted_usd is None)
         unpriced.extend(["still under way when the case ended"] * trace.in_flight)
         if self._metering.check is not None:
             self._metering.check(trace.calls)
@@ -210,44 +196,44 @@ def metered(output: Output, trace: Trace, *, asked_s: float = 0.0) -> Output:
     """An output with its calls, their tokens and their cost.
 
     The latency stays the app's own time, without what its requests waited for us meanwhile. It is unknown where an
-    answer came from the cache, which made the app faster than it is. The cost is unknown as soon as one call's is, or
-    if one has not ended. An app that asked nothing cost nothing, unless it tells otherwise. One that tells no tool
-    calls has those that its models asked for.
+    answer came from the cache, which made the app faster than it is. A call whose tokens nobody told counts with the
+    most that its request allowed. The cost is unknown as soon as one call's is not known even so, or if one has not
+    ended. An app that asked nothing cost nothing, unless it tells otherwise. One that tells no tool calls has those
+    that its models asked for.
     """
     if not trace.calls and not trace.in_flight:
         told = output.cost_usd is not None or output.usage is not None
-        return output if told else replace(output, cost_usd=0.0, usage=Usage())
-    costs = [call.cost_usd for call in trace.calls]
-    known = [cost for cost in costs if cost is not None]
+        kept = replace(output, requests=tuple(trace.requests[:MOST_TRACED]))
+        return kept if told else replace(kept, cost_usd=0.0, usage=Usage())
     latency_s = output.latency_s
     if latency_s is not None:
         cached = any(call.cached for call in trace.calls)
         waited_s = queued_s(trace.requests, asked_s, asked_s + latency_s)
         latency_s = None if cached else max(0.0, latency_s - waited_s)
-    counted = not trace.in_flight and not any(_is_uncounted(call) for call in trace.calls)
+    costs = [call.counted_usd for call in trace.calls]
+    known = [cost for cost in costs if cost is not None]
+    usages = [call.counted_usage for call in trace.calls]
+    counted = [usage for usage in usages if usage is not None]
+    ended = not trace.in_flight
     return replace(
         output,
         calls=trace.calls,
         tool_calls=output.tool_calls or (trace.tool_calls if output.failure is None else ()),
-        usage=sum((call.usage for call in trace.calls), Usage()) if counted else None,
-        cost_usd=sum(known) if len(known) == len(costs) and not trace.in_flight else None,
+        usage=sum(counted, Usage()) if ended and len(counted) == len(usages) else None,
+        cost_usd=sum(known) if ended and len(known) == len(costs) else None,
         latency_s=latency_s,
+        requests=tuple(trace.requests[:MOST_TRACED]),
     )
 
 
-def queued_s(requests: Iterable[Request], since_s: float, until_s: float) -> float:
+def queued_s(requests: Iterable[TracedRequest], since_s: float, until_s: float) -> float:
     """Seconds of a span during which at least one request waited for us; several that wait together count once."""
     total, until = 0.0, since_s
-    for request in sorted(requests, key=lambda request: request.started_s):
-        end = min(request.started_s + request.waited_s, until_s)
-        total += max(0.0, end - max(until, request.started_s))
-        until = max(until, end)
+    for begin, end in sorted(wait for request in requests for wait in request.waits):
+        last = min(end, until_s)
+        total += max(0.0, last - max(until, begin))
+        until = max(until, last)
     return total
-
-
-def _is_uncounted(call: Call) -> bool:
-    """True of a call whose tokens are not known."""
-    return call.cost_usd is None and call.usage == Usage()
 
 
 def reason(failure: Failure, trace: Trace, outside: Trace) -> Failure:

@@ -106,15 +106,15 @@ class PromptTarget(Target):
         call = answered.call
         failure, data = self._judge_form(answered)
         if failure is not None:
-            return Output(calls=(call,), usage=call.usage, cost_usd=call.cost_usd, failure=failure)
+            return Output(calls=(call,), usage=call.counted_usage, cost_usd=call.counted_usd, failure=failure)
         return Output(
             text=answered.text,
             data=data,
             tool_calls=answered.tool_calls,
             latency_s=call.latency_s,
             calls=(call,),
-            usage=call.usage,
-            cost_usd=call.cost_usd,
+            usage=call.counted_usage,
+            cost_usd=call.counted_usd,
         )
 
     def _judge_form(self, answered: ChatAnswer) -> tuple[Failure | None, JsonValue]:

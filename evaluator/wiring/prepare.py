@@ -142,7 +142,9 @@ async def prepared(request: RunRequest) -> AsyncIterator[Prepared]:
                 max_calls_per_case=config.budget.max_calls_per_case,
                 only_models=not config.sandbox.unmetered,
             )
-            door = await stack.enter_async_context(open_door(gateway, routes, settings=settings))
+            door = await stack.enter_async_context(
+                open_door(gateway, routes, sides=tuple(request.roots), settings=settings)
+            )
         targets: dict[Side, Target] = {}
         for side, root in request.roots.items():
             targets[side] = make_target(
@@ -190,12 +192,13 @@ def _doorway(door: "Door", request: RunRequest, prices: Prices, side: Side) -> "
         if stopped is not None:
             raise stopped
         for call in calls:
-            if bound is not None and call.cost_usd is None:
+            if bound is not None and call.counted_usd is None:
                 _require_price(call, request, prices, bound)
 
     own = f"{request.cache_scope}:base" if side == "base" else f"{request.run_id}:head"
     scope = None if timed else own
-    return Doorway(Metering(door.slot, scope=scope, check=check), door.port)
+    entrance = door.entrances[side]
+    return Doorway(Metering(entrance.slot, scope=scope, check=check), entrance.port)
 
 
 def _require_price(call: Call, request: RunRequest, prices: Prices, bound: str) -> None:

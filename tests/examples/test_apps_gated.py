@@ -35,6 +35,7 @@ def billed(answered: Answered) -> tuple[str, Usage]:
 
 
 def metered(call: Call) -> tuple[str, Usage]:
+    assert call.usage is not None
     return call.model, call.usage
 
 
@@ -55,9 +56,12 @@ def test_a_change_is_judged_and_every_case_is_metered_to_the_token(
     paid: dict[str, Counter[tuple[str, Usage]]] = {case_id: Counter() for case_id in rows}
     for case_id, side, output in outputs(home):
         assert output.failure is None, (case_id, side, output.failure)
-        assert output.usage == sum((call.usage for call in output.calls), Usage())
+        assert output.usage == sum((metered(call)[1] for call in output.calls), Usage())
         known = {billed(answered): answered.usd for answered in of_the_app(provider)}
         assert output.cost_usd == pytest.approx(sum(known[metered(call)] for call in output.calls), rel=1e-9)
+        traced = [request for request in output.requests if request.call is not None]
+        assert [request.call for request in traced] == list(output.calls)
+        assert all(0 <= request.started_s <= request.ended_s and request.status == 200 for request in traced)
         paid[case_id].update(metered(call) for call in output.calls if not call.cached)
         if side == "base":
             assert len(output.calls) == calls_a_case(example, rows[case_id])

@@ -57,6 +57,7 @@ async def test_an_answer_is_metered_and_priced(tmp_path: Path) -> None:
         answer = await gateway.caller().chat(ask())
     usage = server.responses[0]["usage"]
     assert answer.text == "안녕하세요"
+    assert answer.call.usage is not None
     assert answer.call.usage.input_tokens == usage["prompt_tokens"]
     assert answer.call.cost_usd == pytest.approx((usage["prompt_tokens"] + 2 * usage["completion_tokens"]) / 1e6)
     assert server.keys == [f"Bearer {KEY}"]

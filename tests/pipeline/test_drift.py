@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def test_each_thing_that_answers_hang_on_is_named_when_it_changed(
 ) -> None:
     with running(right) as server:
         repo = make_app(tmp_path / "app", server.url, cases=10, config=SHORT)
-        environ: dict[str, str] = {}
+        environ: dict[str, Any] = {}
 
         def gate(*words: str) -> str:
             said = command(tmp_path / "home", "gate", "--repo", str(repo), "--json", *words, **environ)

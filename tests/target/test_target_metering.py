@@ -8,17 +8,15 @@ from pathlib import Path
 import pytest
 
 from evaluator.errors import BudgetError, ConfigError
-from evaluator.records import Call, Case, Failure, FailureKind, Output, ToolCall, Usage
+from evaluator.records import Call, Case, Failure, FailureKind, Output, ToolCall, TracedRequest, Usage
 from evaluator.target import CommandTarget
-from evaluator.target.metering import Meter, Metering, Request, metered, queued_s, reason
+from evaluator.target.metering import Meter, Metering, metered, queued_s, reason
 
 
-@dataclass
-class Asked:
-    """A request."""
-
-    started_s: float
-    waited_s: float
+def asked(since_s: float, waited_s: float) -> TracedRequest:
+    """A request that waited for us as soon as it came."""
+    waits = ((since_s, since_s + waited_s),)
+    return TracedRequest("POST", "/chat/completions", 200, since_s, since_s + 9.0, waits, 0.1, False, None, 0.0)
 
 
 @dataclass
@@ -27,7 +25,7 @@ class Scripted:
 
     calls: tuple[Call, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
-    requests: Sequence[Request] = ()
+    requests: Sequence[TracedRequest] = ()
     failure: Failure | None = None
     refused: BudgetError | None = None
     charged_usd: float = 0.0
@@ -85,9 +83,19 @@ def test_what_has_not_ended_or_was_not_told_makes_cost_and_tokens_unknown() -> N
     for trace in (Scripted(in_flight=1), Scripted((call(),), in_flight=1)):
         output = metered(Output(text="x"), trace)
         assert (output.cost_usd, output.usage) == (None, None)
-    given_up = Call("openai", "m", Usage(), None, 0.2)
+    given_up = Call("openai", "m", None, None, 0.2)
     assert metered(TOLD, Scripted((call(), given_up))).usage is None
+    assert metered(TOLD, Scripted((call(), given_up))).cost_usd is None
     assert metered(TOLD, Scripted((call(), call(None)))).usage == Usage(20, 4), "tokens are known without a price"
+
+
+def test_a_call_whose_tokens_nobody_told_counts_with_the_most_that_it_allowed() -> None:
+    silent = Call("openai", "m", None, None, 0.2, most_usage=Usage(100, 50), most_usd=4.0)
+    output = metered(TOLD, Scripted((call(), silent)))
+    assert (output.usage, output.cost_usd) == (Usage(110, 52), 4.5)
+    unpriced = Call("openai", "x", None, None, 0.2, most_usage=Usage(100, 50))
+    output = metered(TOLD, Scripted((call(), unpriced)))
+    assert (output.usage, output.cost_usd) == (Usage(110, 52), None)
 
 
 def test_one_unknown_cost_makes_the_cost_unknown_and_one_cached_answer_the_latency() -> None:
@@ -96,18 +104,18 @@ def test_one_unknown_cost_makes_the_cost_unknown_and_one_cached_answer_the_laten
 
 
 def test_what_requests_waited_for_us_is_not_the_apps_time() -> None:
-    asked = [Asked(1.0, 0.5), Asked(0.0, 0.25), Asked(1.25, 0.5), Asked(5.0, 0.0)]
-    assert queued_s(asked, 0.0, 9.0) == pytest.approx(1.0)
-    assert queued_s(asked, 0.2, 1.5) == pytest.approx(0.55)
-    assert metered(TOLD, Scripted((call(),), requests=[Asked(0.5, 2.0)])).latency_s == pytest.approx(1.0)
+    requests = [asked(1.0, 0.5), asked(0.0, 0.25), asked(1.25, 0.5), asked(5.0, 0.0)]
+    assert queued_s(requests, 0.0, 9.0) == pytest.approx(1.0)
+    assert queued_s(requests, 0.2, 1.5) == pytest.approx(0.55)
+    assert metered(TOLD, Scripted((call(),), requests=[asked(0.5, 2.0)])).latency_s == pytest.approx(1.0)
 
 
 def test_a_wait_that_is_not_in_the_latency_is_not_taken_from_it() -> None:
-    late = Scripted((call(),), requests=[Asked(3.5, 2.0)])
+    late = Scripted((call(),), requests=[asked(3.5, 2.0)])
     assert metered(TOLD, late).latency_s == 3.0
-    across = Scripted((call(),), requests=[Asked(2.5, 2.0)])
+    across = Scripted((call(),), requests=[asked(2.5, 2.0)])
     assert metered(TOLD, across).latency_s == pytest.approx(2.5)
-    early = Scripted((call(),), requests=[Asked(0.5, 1.0)], began=100.0)
+    early = Scripted((call(),), requests=[asked(0.5, 1.0)], began=100.0)
     assert metered(TOLD, early, asked_s=2.0).latency_s == 3.0
     meter = Meter(Metering(lambda name: Slot(name, early)), "head-0")
     assert meter.add(TOLD, early, asked_at=101.0).latency_s == pytest.approx(2.5)
@@ -116,7 +124,7 @@ def test_a_wait_that_is_not_in_the_latency_is_not_taken_from_it() -> None:
 def test_a_failure_outside_the_app_is_the_reason_of_its_own() -> None:
     crashed = Output(failure=Failure(FailureKind.CRASH, "exited"))
     outage = Failure(FailureKind.RATE_LIMIT, "slow down")
-    trace = Scripted((call(),), failure=outage, requests=[Asked(0.0, 0.0)])
+    trace = Scripted((call(),), failure=outage, requests=[asked(0.0, 0.0)])
     output = Meter(Metering(lambda name: Slot(name, trace)), "head-0").add(crashed, trace)
     assert output.failure == Failure(FailureKind.RATE_LIMIT, "slow down; then the app: exited")
     assert output.calls == (call(),)
@@ -129,7 +137,7 @@ def test_a_failure_outside_the_app_is_the_reason_of_its_own() -> None:
 
 @pytest.mark.parametrize(("began", "kind"), [(10.0, FailureKind.SERVER), (12.0, FailureKind.CRASH)])
 def test_an_outage_while_the_app_starts_again_is_the_reason_too(began: float, kind: FailureKind) -> None:
-    outside = Scripted(failure=Failure(FailureKind.SERVER, "down"), requests=[Asked(2.0, 0.0)], began=9.0)
+    outside = Scripted(failure=Failure(FailureKind.SERVER, "down"), requests=[asked(2.0, 0.0)], began=9.0)
     assert reason(Failure(FailureKind.CRASH, "exited"), Scripted(began=began), outside).kind is kind
 
 

@@ -193,3 +193,27 @@ def put_uv(folder: Path) -> Path:
     folder.mkdir()
     shutil.copy2(found, folder / "uv")
     return folder
+
+
+REACHED = """import socket
+  own = int(os.environ["OPENAI_BASE_URL"].split(":")[2].split("/")[0])
+  lines = [line.split() for line in open("/proc/net/tcp").readlines()[1:]]
+  ports = {int(line[1].split(":")[1], 16) for line in lines if line[3] == "0A"}
+  def reached(port):
+    try:
+      socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except OSError:
+      return False
+    return True
+  return [own, len(ports) > 1, sorted(port for port in ports if reached(port))]"""
+
+
+def test_each_side_reaches_its_own_port_of_the_gateway_alone(tmp_path: Path) -> None:
+    said = look(tmp_path, REACHED)
+    ports = {}
+    for side in ("base", "head"):
+        own, others, reached = cast("list[Any]", said_by(said, side)[0])
+        assert others, "there is another port to try"
+        assert reached == [own]
+        ports[side] = own
+    assert ports["base"] != ports["head"]

@@ -1,24 +1,24 @@
 """A request as it came to the door: checked, read, its provider found; nothing is sent yet."""
 
-import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 from aiohttp import web
 
-from evaluator.gateway.door.endpoints import Endpoint, Metered, metered
+from evaluator.gateway.door.endpoints import Endpoint, Metered, metered, most_usage, worst_usage
+from evaluator.gateway.door.entrance import Entrance
+from evaluator.gateway.door.reading import Asked, NotJson
 from evaluator.gateway.door.refusal import Refused
 from evaluator.gateway.door.routes import Route
 from evaluator.gateway.door.slot import Slot
 from evaluator.gateway.door.strike import struck
 from evaluator.gateway.door.trace import Trace
+from evaluator.records import Usage
 
 _USAGE_ON_DEMAND = frozenset({Endpoint.CHAT, Endpoint.COMPLETIONS})
 """Where `stream_options.include_usage` has to be asked for."""
-_JSON_SPACES = (",", ":")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class Arrival:
     """One request of an app."""
 
     request: web.BaseRequest
+    entrance: Entrance
     slot: Slot
     trace: Trace
     """The case that ran when it came: an answer that comes late still counts there."""
@@ -35,27 +36,46 @@ class Arrival:
     body: bytes
     """What is sent: canonical JSON on metered paths, so that what we read is what the provider reads."""
     metered: Metered | None
-    fields: Mapping[str, Any]
-    """The body's fields on metered paths."""
-    usage_added: bool
-    """True if we asked for the usage of a stream, which the app must not see."""
+    asked: Asked
+    """What the body asks for, on metered paths."""
     came: float
+    """When its headers were read."""
+    read_at: float
+    """When its body was there; what then follows until it is read is our own time."""
 
     @property
     def model(self) -> str:
-        """The model as the app names it; empty if it does not."""
-        return _model(self.fields, self.metered)
+        """The model as the path names it, at Azure, which then ignores the body's; else as the body does; or empty."""
+        return (self.metered.deployment if self.metered else "") or self.asked.model
 
     @property
-    def streams(self) -> bool:
-        """True if the app asked for a stream."""
-        return self.fields.get("stream") is True
+    def usage_added(self) -> bool:
+        """True if we asked for the usage of a stream, which the app must not see."""
+        return self.asked.usage_added
 
-    def without_usage_asked(self) -> bytes:
+    @property
+    def digested(self) -> bytes:
+        """What stands for the body in a key."""
+        return self.asked.digest.encode() or self.body
+
+    def worst(self, default_max_output: int) -> Usage:
+        """The most tokens that it can use, with a default for one that sets no limit; only on metered paths."""
+        return worst_usage(self._endpoint, self.asked, len(self.body), default_max_output)
+
+    def most(self) -> Usage | None:
+        """The most tokens that it allows; None if nothing limits them."""
+        return None if self.metered is None else most_usage(self.metered.endpoint, self.asked, len(self.body))
+
+    async def without_usage_asked(self) -> bytes:
         """The body for a provider that does not know what we added."""
-        fields = dict(self.fields)
-        options = {name: value for name, value in fields.pop("stream_options").items() if name != "include_usage"}
-        return _encoded({**fields, "stream_options": options} if options else fields)
+        _, body = await self.entrance.large.request(self.body, extras={}, token="", on_demand=False, drop_usage=True)
+        return body
+
+    @property
+    def _endpoint(self) -> Endpoint:
+        if self.metered is None:
+            raise RuntimeError("what is not metered has no worst case")
+        return self.metered.endpoint
 
 
 def check_path(raw: str) -> str:
@@ -74,77 +94,48 @@ def check_path(raw: str) -> str:
     return path
 
 
-def make_arrival(
+async def make_arrival(
     request: web.BaseRequest,
+    entrance: Entrance,
     slot: Slot,
     trace: Trace,
     found: tuple[Route, str],
     body: bytes,
     *,
+    came: float,
     asks_usage: Callable[[Route, str], bool],
 ) -> Arrival:
     """Read what a request asks for.
 
     Args:
         request: As aiohttp has it.
+        entrance: Where it came in.
         slot: The token's owner.
         trace: The case that it belongs to.
         found: The provider's route, and the path below it.
         body: The whole body.
+        came: When its headers were read.
         asks_usage: Whether a provider takes `stream_options` for a model.
 
     Raises:
         Refused: A metered path whose body is no JSON object.
     """
-    came = time.perf_counter()
+    read_at = time.perf_counter()
     route, path = found
     _, mark, query = request.raw_path.partition("?")
     kind = metered(route.dialect, request.method, path)
     rest = struck((path + mark + query).encode(), slot.token).decode()
-    body = struck(body, slot.token)
-    fields: dict[str, Any] = {}
-    added = False
-    if kind is not None:
-        fields = _object(body) | dict(route.provider.extras)
-        on_demand = kind.endpoint in _USAGE_ON_DEMAND and asks_usage(route, _model(fields, kind))
-        added = on_demand and _ask_for_usage(fields)
-        body = _encoded(fields)
-    return Arrival(request, slot, trace, route, rest, body, kind, fields, added, came)
-
-
-def _model(fields: Mapping[str, Any], kind: Metered | None) -> str:
-    named = fields.get("model")
-    if isinstance(named, str) and named:
-        return named
-    return kind.deployment if kind else ""
-
-
-def _ask_for_usage(fields: dict[str, Any]) -> bool:
-    options = fields.get("stream_options")
-    if fields.get("stream") is not True or not isinstance(options, dict | None):
-        return False
-    if options is not None and "include_usage" in options and options["include_usage"] is not False:
-        return False
-    fields["stream_options"] = {**(options or {}), "include_usage": True}
-    return True
-
-
-def _object(body: bytes) -> dict[str, Any]:
+    if kind is None:
+        body = struck(body, slot.token)
+        return Arrival(request, entrance, slot, trace, route, rest, body, None, Asked(), came, read_at)
     try:
-        parsed = json.loads(body, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        parsed = None
-    if not isinstance(parsed, dict):
-        raise Refused(400, "the body is no JSON object", code="invalid_json")
-    return parsed
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
-
-
-def _encoded(fields: Mapping[str, Any]) -> bytes:
-    try:
-        return json.dumps(fields, ensure_ascii=False, separators=_JSON_SPACES).encode()
-    except UnicodeEncodeError:  # half a surrogate pair, which JSON can hold and UTF-8 cannot
-        return json.dumps(fields, separators=_JSON_SPACES).encode()
+        asked, body = await entrance.large.request(
+            body, extras=route.provider.extras, token=slot.token, on_demand=kind.endpoint in _USAGE_ON_DEMAND
+        )
+        arrival = Arrival(request, entrance, slot, trace, route, rest, body, kind, asked, came, read_at)
+        if asked.usage_added and not asks_usage(route, arrival.model):
+            body = await arrival.without_usage_asked()
+            arrival = replace(arrival, body=body, asked=replace(asked, usage_added=False, digest=""))
+    except NotJson as error:
+        raise Refused(400, str(error), code="invalid_json") from None
+    return arrival

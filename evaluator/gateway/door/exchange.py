@@ -7,7 +7,6 @@ reached the provider is tried again: a connection that could not be made, and a 
 
 import asyncio
 import io
-import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,6 +22,7 @@ from evaluator.gateway.door.arrival import Arrival
 from evaluator.gateway.door.endpoints import Endpoint
 from evaluator.gateway.door.headers import outgoing, returning
 from evaluator.gateway.door.outcome import Outcome
+from evaluator.gateway.door.reading import NotJson
 from evaluator.gateway.door.refusal import Refused
 from evaluator.gateway.door.relay import relay_plain, relay_stream
 from evaluator.gateway.door.strike import struck
@@ -77,7 +77,7 @@ async def exchange(
         if not refused_ours or b"stream_options" not in content:
             return await _answer(response, content, arrival, outcome, most_bytes)
     outcome.attempts += 1
-    async with _sent(session, base_url, arrival, arrival.without_usage_asked(), outcome) as response:
+    async with _sent(session, base_url, arrival, await arrival.without_usage_asked(), outcome) as response:
         # Refused again, it was the app's own mistake.
         outcome.usage_unknown_there = response.status < 300
         return await _answer(response, b"", arrival, outcome, most_bytes)
@@ -96,7 +96,7 @@ async def _sent(
         headers["Content-Type"] = "application/json"
     url = URL(base_url + arrival.rest, encoded=True)
     # A stream may last longer than an answer that comes at once, but not fall silent for longer.
-    total = None if arrival.streams or not arrival.metered else provider.timeout_s
+    total = None if arrival.asked.streams or not arrival.metered else provider.timeout_s
     timeout = aiohttp.ClientTimeout(
         total=total, sock_read=provider.timeout_s, sock_connect=min(provider.timeout_s, _CONNECT_TIMEOUT_S)
     )
@@ -123,7 +123,6 @@ async def _connected(
     proxy = proxy_of(outcome.arrival.route.provider.base_urls[0])
     for left in reversed(range(CONNECT_TRIES)):
         outcome.sent_at = time.perf_counter()
-        outcome.first_sent_at = outcome.first_sent_at or outcome.sent_at
         outcome.maybe_charged = True
         try:
             # In pieces from a file: as one write a large body would hold up everybody else.
@@ -166,7 +165,7 @@ async def _answer(
     if arrival.metered is None:
         return await relay_plain(response, arrival, outcome), None
     body = await _whole(response, arrival, outcome, most_bytes)
-    outcome.reading = _read(arrival.metered.endpoint, body)
+    outcome.reading = await read_whole(arrival, body)
     body = struck(body, key)
     answered = web.Response(status=status, body=body, headers=returning(response.headers, key=key))
     whole = Kept(response.headers.get("Content-Type", "application/json"), body)
@@ -202,9 +201,10 @@ async def _whole(response: aiohttp.ClientResponse, arrival: Arrival, outcome: Ou
     return b"".join(pieces)
 
 
-def _read(endpoint: Endpoint, body: bytes) -> Reading:
+async def read_whole(arrival: Arrival, body: bytes) -> Reading:
+    """What a whole answer of a metered path tells."""
+    endpoint = arrival.metered.endpoint if arrival.metered else Endpoint.CHAT
     try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError):
+        return read_answer(endpoint, await arrival.entrance.large.answer(body))
+    except NotJson:
         return Reading(None)
-    return read_answer(endpoint, parsed) if isinstance(parsed, dict) else Reading(None)

@@ -16,7 +16,14 @@ _OF_ONE_HOP = frozenset(
     }
 )  # fmt: skip
 _KEY_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
-_NOT_FORWARDED = _OF_ONE_HOP | {*_KEY_HEADERS, "host", "accept-encoding", "expect", "cookie", "forwarded"}
+# Some servers take these for the method and path that they are asked for: it must be the ones that we metered.
+_OTHER_REQUEST = {
+    "x-http-method", "x-http-method-override", "x-method-override", "x-original-url", "x-rewrite-url",
+    "x-original-uri", "x-forwarded-host", "x-forwarded-prefix", "x-forwarded-uri", "x-forwarded-method",
+}  # fmt: skip
+_NOT_FORWARDED = (
+    _OF_ONE_HOP | _OTHER_REQUEST | {*_KEY_HEADERS, "host", "accept-encoding", "expect", "cookie", "forwarded"}
+)
 _NOT_RETURNED = _OF_ONE_HOP | {"set-cookie", "alt-svc", "strict-transport-security"}
 # What differs from one request to the next, or from one client to the other, and asks for nothing else.
 _CHANGES_NO_ANSWER = re.compile(

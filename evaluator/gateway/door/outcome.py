@@ -1,19 +1,20 @@
 """What became of one request: gathered while it is answered, priced and put into its trace at the end."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from evaluator.gateway.door.answers import Reading
 from evaluator.gateway.door.arrival import Arrival
-from evaluator.gateway.door.trace import TracedRequest
 from evaluator.gateway.gateway import Gateway
 from evaluator.gateway.pace import NOTHING, Ending, Told
+from evaluator.gateway.prices import CacheWrites
 from evaluator.gateway.transport import is_turned_away
-from evaluator.records import Call, Failure, Usage
+from evaluator.records import Call, Failure, TracedRequest, Usage
 
 UNKNOWN = Reading(None)
 _FREE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 """They fetch or remove: nothing is generated, nothing is charged."""
+_LONGEST_PATH = 200
 
 
 @dataclass(slots=True)
@@ -22,8 +23,8 @@ class Outcome:
 
     arrival: Arrival
     status: int | None = None
-    first_sent_at: float | None = None
-    """When it was first sent; what came before was our own wait."""
+    waits: list[tuple[float, float]] = field(default_factory=list)
+    """Times of our own: what an app waits for a cap of its own case is not among them."""
     sent_at: float | None = None
     """When it was sent the last time, from which the provider's times count."""
     first_byte_s: float | None = None
@@ -62,18 +63,16 @@ class Outcome:
         usage = self.reading.usage
         return None if usage is None else (usage.input_tokens, usage.output_tokens)
 
+    def waited(self, since: float) -> None:
+        """It has waited for us until now."""
+        self.waits.append((since, time.perf_counter()))
+
     def cost(self, gateway: Gateway) -> float | None:
         """What the answer costs by its own usage; None if that is unknown."""
         if self.reading.usage is None:
             return None
         if self._priced is None or self._priced[0] is not self.reading:
-            found = gateway.prices.cost(
-                self.arrival.model,
-                self.reading.usage,
-                price_provider=self.arrival.route.provider.price_provider,
-                written=self.reading.written,
-            )
-            self._priced = self.reading, found
+            self._priced = self.reading, self._price(gateway, self.reading.usage, self.reading.written)
         return self._priced[1]
 
     def to_charge(self, gateway: Gateway, worst_usd: float) -> float:
@@ -85,38 +84,46 @@ class Outcome:
     def call(self, gateway: Gateway) -> Call | None:
         """The metered call; None if there is nothing to charge for.
 
-        What the app gave up, or what broke, after it was sent is a call too: the provider may go on and charge, so its
-        cost is unknown.
+        What the app gave up, or what broke, after it was sent is a call too: the provider may go on and charge, so it
+        counts with the most that it allowed.
         """
         given_up = self.maybe_charged and not self.refused
         free = self.arrival.metered is None and self.arrival.request.method in _FREE_METHODS
         if free or not (self.answered or given_up):
             return None
+        most = self.arrival.most() if self.reading.usage is None else None
         return Call(
             provider=self.arrival.route.provider.name,
             model=self.arrival.model,
-            usage=self.reading.usage or Usage(),
+            usage=self.reading.usage,
             cost_usd=self.cost(gateway),
             latency_s=self.latency_s or 0.0,
             cached=self.cached,
             measured_in=self.measured_in,
             attempts=self.attempts,
+            most_usage=most,
+            most_usd=None if most is None else self._price(gateway, most),
         )
 
     def traced(self, gateway: Gateway) -> TracedRequest:
         """The request as its trace keeps it."""
-        arrival = self.arrival
-        until = self.first_sent_at if self.first_sent_at is not None else time.perf_counter()
+        arrival, began = self.arrival, self.arrival.trace.began
         return TracedRequest(
             method=arrival.request.method,
-            path=arrival.rest.partition("?")[0],
+            path=arrival.rest.partition("?")[0][:_LONGEST_PATH],
             status=self.status,
-            started_s=arrival.came - arrival.trace.began,
-            waited_s=max(0.0, until - arrival.came),
+            started_s=arrival.came - began,
+            ended_s=time.perf_counter() - began,
+            waits=tuple((since - began, until - began) for since, until in self.waits),
             first_byte_s=self.first_byte_s,
-            streamed=arrival.streams,
+            streamed=arrival.asked.streams,
             call=self.call(gateway),
             charged_usd=self.charged_usd,
             tool_calls=self.reading.tool_calls,
             failure=self.failure,
         )
+
+    def _price(self, gateway: Gateway, usage: Usage, written: CacheWrites | None = None) -> float | None:
+        arrival = self.arrival
+        provider = arrival.route.provider.price_provider
+        return gateway.prices.cost(arrival.model, usage, price_provider=provider, written=written)

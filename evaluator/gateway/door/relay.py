@@ -11,9 +11,10 @@ from evaluator.gateway.door.headers import returning
 from evaluator.gateway.door.outcome import Outcome
 from evaluator.gateway.door.stream import EventCutter, EventTooLong, StreamReader, without_usage
 from evaluator.gateway.door.strike import Striker
+from evaluator.gateway.door.visitor import visitor_of
 
-LARGEST_KEPT = 8_000_000
-"""Longest stream that is kept for another time, in bytes."""
+LARGEST_KEPT = 4_000_000
+"""Longest answer that is kept for another time, in bytes: it is read and written in one go."""
 
 
 class AppLeft(Exception):
@@ -23,8 +24,9 @@ class AppLeft(Exception):
 class _Clock:
     """The provider's time: without what the app takes to read."""
 
-    def __init__(self, outcome: Outcome, came: float) -> None:
-        self._outcome, self._sent_at, self._held_up = outcome, outcome.sent_at or came, 0.0
+    def __init__(self, outcome: Outcome, arrival: Arrival) -> None:
+        self._outcome, self._sent_at, self._held_up = outcome, outcome.sent_at or arrival.came, 0.0
+        self._visitor = visitor_of(arrival.request)
 
     def piece(self) -> None:
         """A piece has come."""
@@ -37,10 +39,12 @@ class _Clock:
         """Pass a piece on."""
         if piece:
             started = time.perf_counter()
+            self._visitor.writing(len(piece))
             try:
                 await out.write(piece)
             except ConnectionError:
                 raise AppLeft from None
+            self._visitor.serving()
             self._held_up += time.perf_counter() - started
 
 
@@ -59,7 +63,7 @@ async def _begun(response: aiohttp.ClientResponse, arrival: Arrival, *, length: 
 async def relay_plain(response: aiohttp.ClientResponse, arrival: Arrival, outcome: Outcome) -> web.StreamResponse:
     """Pass on an answer that is not metered."""
     out = await _begun(response, arrival, length=True)
-    striker, clock = Striker(arrival.route.provider.api_key), _Clock(outcome, arrival.came)
+    striker, clock = Striker(arrival.route.provider.api_key), _Clock(outcome, arrival)
     try:
         async for piece in response.content.iter_any():
             clock.piece()
@@ -80,7 +84,7 @@ async def relay_stream(
         The response, and the stream as the provider sent it if it came to its proper end; else nothing.
     """
     out = await _begun(response, arrival, length=False)
-    striker, clock = Striker(arrival.route.provider.api_key), _Clock(outcome, arrival.came)
+    striker, clock = Striker(arrival.route.provider.api_key), _Clock(outcome, arrival)
     cutter = EventCutter()
     reader = StreamReader(arrival.metered.endpoint) if arrival.metered else None
     kept: list[bytes] = []

@@ -1,7 +1,7 @@
 """Answers one request of an app: caps, kept answers, budget, then the provider."""
 
-import json
 import re
+import time
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -9,14 +9,13 @@ from aiohttp import web
 
 from evaluator.errors import BudgetError, ConfigError, EvalGateError
 from evaluator.gateway.cache import StoredAnswer, request_key
-from evaluator.gateway.door.answers import read_answer
 from evaluator.gateway.door.arrival import Arrival
-from evaluator.gateway.door.endpoints import Endpoint, worst_usage
-from evaluator.gateway.door.exchange import Kept, exchange
+from evaluator.gateway.door.endpoints import Endpoint
+from evaluator.gateway.door.exchange import Kept, exchange, read_whole
 from evaluator.gateway.door.headers import told_by_headers
 from evaluator.gateway.door.outcome import Outcome
 from evaluator.gateway.door.refusal import BUDGET_STATUS, Refused
-from evaluator.gateway.door.relay import replayed
+from evaluator.gateway.door.relay import LARGEST_KEPT, replayed
 from evaluator.gateway.door.routes import Route
 from evaluator.gateway.door.settings import DoorSettings
 from evaluator.gateway.door.stream import EventCutter, StreamReader
@@ -28,6 +27,8 @@ LONGEST_PACE_S = 10.0
 own, and its client reads Retry-After itself."""
 GIVE_UP_AFTER = 60
 """Requests in a row that a provider fails before it counts as down: clients send each failing call some three times."""
+MOST_REQUESTS = 50_000
+"""Of one case, or outside of any by one process: each is remembered."""
 _MODELS = re.compile(r"(?:^|/)models(?:/[\w.:@-]+)*/?$")
 _WRITING = frozenset({"POST", "PUT", "PATCH"})
 
@@ -56,6 +57,8 @@ class Service:
         """
         outcome = Outcome(arrival)
         trace = arrival.trace
+        if len(trace.requests) >= MOST_REQUESTS:
+            raise Refused(429, f"more than {MOST_REQUESTS} requests in one case", code="too_many_requests")
         try:
             return await self._capped(arrival, outcome)
         except BudgetError as error:
@@ -71,6 +74,7 @@ class Service:
 
     async def _capped(self, arrival: Arrival, outcome: Outcome) -> web.StreamResponse:
         worst = self._worst(arrival)
+        outcome.waited(arrival.read_at)
         async with arrival.trace.budget.reserve(worst) as case:
             try:
                 if arrival.metered is None or arrival.trace.scope is None:
@@ -106,13 +110,13 @@ class Service:
             return 0.0
         if not capped:
             return 0.0
-        usage = worst_usage(arrival.metered.endpoint, arrival.fields, arrival.body, self.settings.default_max_output)
-        price_provider = arrival.route.provider.price_provider
-        worst = self.gateway.prices.cost(arrival.model, usage, price_provider=price_provider)
+        usage = arrival.worst(self.settings.default_max_output)
+        worst = self.gateway.prices.cost(arrival.model, usage, price_provider=arrival.route.provider.price_provider)
         if worst is None:
-            message = f"model '{arrival.model[:80]}' has no known price, so a budget in dollars cannot be kept"
-            hint = "add its price under `prices:`, in dollars per million tokens"
-            self.stop(ConfigError(message, hint=hint))
+            name = ascii(arrival.model)[1:-1][:80]
+            what = f"Azure's deployment '{name}'" if arrival.metered.deployment else f"model '{name}'"
+            message = f"{what} has no known price, so a budget in dollars cannot be kept"
+            self.stop(ConfigError(message, hint=f"add `prices: {{{name}: ...}}`, in dollars per million tokens"))
             raise Refused(403, message, code="no_price")
         return worst
 
@@ -121,14 +125,16 @@ class Service:
         # A name that no path has: the store's other entries are bodies without their content type.
         path = f"door:{arrival.rest}#{told_by_headers(arrival.request.headers, token=arrival.slot.token)}"
         identity = provider.identity or provider.base_urls[0]
-        asked = request_key(scope, identity, path, arrival.body, trace.repeat)
+        asked = request_key(scope, identity, path, arrival.digested, trace.repeat)
         number = trace.take_number(asked)
-        key = request_key(scope, identity, f"{path}#{number}", arrival.body, trace.repeat)
+        key = request_key(scope, identity, f"{path}#{number}", arrival.digested, trace.repeat)
+        asked_at = time.perf_counter()
         try:
             async with self.gateway.turn(key):
+                outcome.waited(asked_at)
                 stored = self.gateway.store.get(key)
                 if stored is not None:
-                    return _replay(stored, arrival, outcome)
+                    return await _replay(stored, arrival, outcome)
                 response, kept = await self._paid(arrival, outcome, worst)
                 self._keep(key, kept, outcome)
                 return response
@@ -141,13 +147,15 @@ class Service:
         outcome.measured_in = gateway.run_id
         line = gateway.pace.line(provider.name, arrival.model, provider.limits)
         side = arrival.slot.name.rpartition("-")[0]  # base and head each have their fair part
+        asked_at = time.perf_counter()
         try:
             async with (
                 line.turn(len(arrival.body), None, side, longest_s=LONGEST_PACE_S) as turn,
                 gateway.budget.reserve(worst) as reservation,
             ):
                 try:
-                    async with gateway.server(provider) as base_url:
+                    async with arrival.entrance.turn(provider), gateway.server(provider) as base_url:
+                        outcome.waited(asked_at)
                         return await exchange(
                             self.session, base_url, arrival, outcome, most_bytes=self.settings.max_body_bytes
                         )
@@ -184,7 +192,7 @@ class Service:
         self.broken = self.broken or error
 
     def _keep(self, key: bytes, kept: Kept | None, outcome: Outcome) -> None:
-        if kept is None:
+        if kept is None or len(kept.body) > LARGEST_KEPT:
             return
         try:
             text = kept.body.decode()
@@ -195,7 +203,7 @@ class Service:
         self.gateway.store.put_soon(key, answer)
 
 
-def _replay(stored: StoredAnswer, arrival: Arrival, outcome: Outcome) -> web.Response:
+async def _replay(stored: StoredAnswer, arrival: Arrival, outcome: Outcome) -> web.Response:
     """A kept answer as the app would have got it, with the original's tokens and times in the trace."""
     body = str(stored.body["text"]).encode()
     content_type = str(stored.body["content_type"])
@@ -203,13 +211,13 @@ def _replay(stored: StoredAnswer, arrival: Arrival, outcome: Outcome) -> web.Res
     outcome.status = 200
     outcome.latency_s, outcome.measured_in, outcome.attempts = stored.latency_s, stored.measured_in, stored.attempts
     outcome.first_byte_s = stored.body.get("first_byte_s")
-    endpoint = arrival.metered.endpoint if arrival.metered else Endpoint.CHAT
     if content_type.startswith("text/event-stream"):
-        reader, cutter = StreamReader(endpoint), EventCutter()
+        reader = StreamReader(arrival.metered.endpoint if arrival.metered else Endpoint.CHAT)
+        cutter = EventCutter()
         for event in cutter.feed(body):
             reader.feed(event)
         outcome.reading = reader.reading()
         body = replayed(body, hide_usage=arrival.usage_added)
     else:
-        outcome.reading = read_answer(endpoint, json.loads(body))
+        outcome.reading = await read_whole(arrival, body)
     return web.Response(body=body, headers={"Content-Type": content_type})

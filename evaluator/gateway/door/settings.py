@@ -1,8 +1,25 @@
 """What may be set about a door."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from evaluator.gateway.meter import DEFAULT_MAX_OUTPUT
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long an app may keep a connection waiting, in seconds. How long a provider may take is the provider's."""
+
+    head_s: float = 30.0
+    """From a request's first byte to the end of its headers; also from a new connection to its first request."""
+    body_s: float = 30.0
+    """For a request's body, and a second more for each megabyte of it."""
+    idle_s: float = 3600.0
+    """Between two requests: longer than clients keep a connection, whose next request would fail. Where connections are
+    few the longest idle one goes before that."""
+    write_s: float = 60.0
+    """Until the app has taken what it was sent; a second more for each megabyte."""
+    reading_s: float = 20.0
+    """For reading one large JSON text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +33,12 @@ class DoorSettings:
     """Tokens reserved for an answer whose request sets no limit. A longer answer is charged in full, and can so pass a
     cap by the difference: an app that must not should set its limit."""
     max_body_bytes: int = 64_000_000
-    """Largest request and largest answer; also a quarter of what all requests being read may hold together."""
+    """Largest request and largest answer; also half of what the requests of one side may hold together."""
+    connections: int = 1024
+    """Most connections of one side; fewer where this process may not open so many files."""
+    calls_per_slot: int = 64
+    """Most calls in flight of one process of the app; more wait, at the app's own expense."""
+    patience: Patience = field(default_factory=Patience)
     only_models: bool = False
     """Of the paths that are not metered, forward only the list of models: any other would lend the app the real key for
     all that the account can do, such as reading and deleting its files."""

@@ -1,5 +1,6 @@
 """One worker's access to the door: a throw-away token, and the case that runs there at the moment."""
 
+import asyncio
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ class Slot:
         self.token = f"sk-door-{secrets.token_hex(24)}"
         self.outside = Trace()
         """What was asked outside of any case, such as while the app was starting; nothing of it is kept."""
+        self.room = asyncio.Semaphore(settings.calls_per_slot)
+        """For the calls in flight; what one waits here is the app's own time."""
         self._url, self._routes, self._settings = url, routes, settings
         self._running: Trace | None = None
 

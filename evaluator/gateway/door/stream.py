@@ -11,6 +11,10 @@ from evaluator.gateway.meter import read_arguments, read_usage
 from evaluator.records import ToolCall, Usage
 
 LONGEST_EVENT = 16_000_000
+MOST_TOOLS = 1_000
+LONGEST_NAME = 1_000
+LONGEST_ARGUMENTS = 4_000_000
+"""Characters; of a stream that does not end, no more is kept."""
 _BOUNDARY = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 # An unescaped quote after a comma cannot be inside a string: this finds nothing but the field itself.
 _EMPTY_USAGE = re.compile(rb',\s*"usage"\s*:\s*null')
@@ -26,7 +30,7 @@ class EventCutter:
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self._held = b""
+        self._held = bytearray()
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
         """The events that end in this piece.
@@ -35,17 +39,20 @@ class EventCutter:
             EventTooLong: One does not end.
         """
         searched = max(0, len(self._held) - 3)
-        held, start = self._held + piece, 0
-        for found in _BOUNDARY.finditer(held, searched):
-            yield held[start : found.end()]
-            start = found.end()
-        self._held = held[start:]
+        self._held += piece
+        ends = [found.end() for found in _BOUNDARY.finditer(self._held, searched)]
+        if ends:
+            whole, start = bytes(memoryview(self._held)[: ends[-1]]), 0
+            del self._held[: ends[-1]]
+            for end in ends:
+                yield whole[start:end]
+                start = end
         if len(self._held) > LONGEST_EVENT:
             raise EventTooLong(f"an event of the answer is longer than {LONGEST_EVENT // 1_000_000} MB")
 
     def rest(self) -> bytes:
         """What follows the last whole event."""
-        return self._held
+        return bytes(self._held)
 
 
 def event_data(event: bytes) -> bytes:
@@ -71,6 +78,8 @@ class StreamReader:
         """Begin an answer of a metered path."""
         self._endpoint = endpoint
         self._usage: Usage | None = None
+        self._counting = False
+        """True as long as the usage may be only what was counted so far."""
         self._tools: dict[tuple[int, int], list[str]] = {}
         self._whole_tools: tuple[ToolCall, ...] = ()
         self._counted: dict[str, Any] = {}
@@ -98,17 +107,21 @@ class StreamReader:
 
     def reading(self) -> Reading:
         """What the events so far tell."""
-        usage, written = self._usage, None
+        usage, written = None if self._counting and not self._ended else self._usage, None
         if self._endpoint is Endpoint.MESSAGES and self._ended:  # until then only a part of the output is counted
             usage, written = anthropic_usage(self._counted)
         pieces = (ToolCall(name, read_arguments(text or "{}")) for _, (name, text) in sorted(self._tools.items()))
         return Reading(usage, written, self._whole_tools or tuple(pieces), self._ended and not self._failed)
 
     def _feed_chat(self, found: dict[str, Any]) -> None:
-        self._usage = read_usage(found) or self._usage
-        choices = found.get("choices")
-        for choice in choices if isinstance(choices, list) else ():
-            delta = choice.get("delta") if isinstance(choice, dict) else None
+        listed = found.get("choices")
+        choices = [choice for choice in listed if isinstance(choice, dict)] if isinstance(listed, list) else []
+        usage = read_usage(found)
+        if usage is not None:
+            # Some servers count in every event; the last one has no choices, or says why they end.
+            self._usage, self._counting = usage, not all(choice.get("finish_reason") for choice in choices)
+        for choice in choices:
+            delta = choice.get("delta")
             calls = delta.get("tool_calls") if isinstance(delta, dict) else None
             for call in calls if isinstance(calls, list) else ():
                 function = call.get("function") if isinstance(call, dict) else None
@@ -143,9 +156,12 @@ class StreamReader:
             self._ended = True
 
     def _add_tool(self, place: tuple[int, int], name: object, arguments: object) -> None:
+        if place not in self._tools and len(self._tools) >= MOST_TOOLS:
+            return
         held = self._tools.setdefault(place, ["", ""])
-        held[0] += name if isinstance(name, str) else ""
-        held[1] += arguments if isinstance(arguments, str) else ""
+        held[0] = (held[0] + (name if isinstance(name, str) else ""))[:LONGEST_NAME]
+        if len(held[1]) < LONGEST_ARGUMENTS:
+            held[1] += arguments if isinstance(arguments, str) else ""
 
 
 def _index(found: dict[str, Any]) -> int:

@@ -7,36 +7,10 @@ from dataclasses import dataclass, field
 
 from evaluator.errors import BudgetError
 from evaluator.gateway.budget import Budget
-from evaluator.records import INFRASTRUCTURE_KINDS, Call, Failure, ToolCall
+from evaluator.records import INFRASTRUCTURE_KINDS, Call, Failure, ToolCall, TracedRequest
 
 _ARRIVING_S = 0.005
 """For what the app has sent before its answer, and we have not seen yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class TracedRequest:
-    """One request that came through the door."""
-
-    method: str
-    path: str
-    """At the provider, without the query."""
-    status: int | None
-    """What the app was answered; None if it went away before."""
-    started_s: float
-    """When it came, in seconds since the case began."""
-    waited_s: float
-    """Seconds of our own: until there was room in the budget, and while the same answer was being asked for."""
-    first_byte_s: float | None
-    """Seconds from sending to the answer's first byte; the original's where it was cached."""
-    streamed: bool
-    call: Call | None
-    """As metered, if it may be charged; its cost is None where the path is not metered, usage was not told, or the
-    app went away before the answer."""
-    charged_usd: float
-    """What was counted against the budget: the worst case where the provider did not tell."""
-    tool_calls: tuple[ToolCall, ...] = ()
-    """Tools that the model asked for in this answer."""
-    failure: Failure | None = None
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from yarl import URL
 from evaluator.config.model import PriceSection
 from evaluator.gateway.budget import Budget
 from evaluator.gateway.cache import AnswerStore
-from evaluator.gateway.door import Door, DoorSettings, Slot, open_door, standard_routes
+from evaluator.gateway.door import Door, DoorSettings, Entrance, Slot, open_door, standard_routes
 from evaluator.gateway.gateway import Gateway
 from evaluator.gateway.prices import Prices
 from evaluator.gateway.providers import Provider
@@ -29,7 +29,8 @@ PRICES = Prices({"m": PriceSection(input=1.0, output=2.0, cached_input=0.5)})
 class Scene:
     """Everything that a test touches."""
 
-    door: Door
+    door: Entrance
+    doors: Door
     slot: Slot
     server: StandIn
     gateway: Gateway
@@ -65,9 +66,9 @@ async def scene(
         try:
             async with (
                 Gateway(behind, store=store, prices=prices, budget=budget or Budget(), run_id=run_id) as gateway,
-                open_door(gateway, standard_routes(behind), settings=settings) as door,
+                open_door(gateway, standard_routes(behind), sides=("head", "base"), settings=settings) as door,
             ):
-                yield Scene(door, door.slot("head-0"), server, gateway)
+                yield Scene(door.entrances["head"], door, door.entrances["head"].slot("head-0"), server, gateway)
         finally:
             store.close()
 

@@ -121,7 +121,7 @@ async def test_chunked_and_large_bodies_pass_up_to_the_cap(tmp_path: Path) -> No
         assert (await post(here, "/v1/echo/x", b"x" * 2_000_001)).status == 413
         endless = start + b"100000\r\n" + b"x" * 0x100000 + b"\r\n" + b"100000\r\n" + b"x" * 0x100000 + b"\r\n0\r\n\r\n"
         assert b" 413 " in await raw(here, endless)
-        assert here.door._held_bytes == 0
+        assert here.door.held_bytes == 0
 
 
 async def test_a_redirect_is_followed_by_nobody(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,14 @@ import pytest
 from evaluator.config.model import PriceSection
 from evaluator.gateway.budget import Budget
 from evaluator.gateway.cache import AnswerStore
-from evaluator.gateway.door import DoorSettings, Slot, open_door, standard_routes
-from evaluator.gateway.door.endpoints import Endpoint, worst_usage
+from evaluator.gateway.door import DoorSettings, Slot, Trace, open_door, standard_routes
+from evaluator.gateway.door.endpoints import Endpoint, most_usage, worst_usage
+from evaluator.gateway.door.reading import Asked, read_request
 from evaluator.gateway.gateway import Gateway
 from evaluator.gateway.prices import Prices
-from tests.gateway.door.scene import body, post, providers, scene
+from evaluator.records import Output, TracedRequest, Usage
+from evaluator.target.metering import metered
+from tests.gateway.door.scene import Scene, body, post, providers, scene
 from tests.standin.provider import StandIn, fault, stand_in
 from tests.standin.replies import Reply
 
@@ -35,7 +39,7 @@ async def test_past_the_runs_cap_a_call_is_not_made_and_the_run_is_told(tmp_path
     assert got[2].headers["x-should-retry"] == "false"
     assert other.json["error"]["type"] == "budget"
     assert len(here.server.log) == 2
-    assert "2 calls is used up" in str(here.door.exhausted)
+    assert "2 calls is used up" in str(here.doors.exhausted)
     assert trace.refused is not None
     assert trace.failure is not None
 
@@ -62,7 +66,7 @@ async def test_a_cases_cap_stops_that_case_alone(tmp_path: Path) -> None:
     assert codes[0] == 200
     assert codes[-1] == 402
     assert sum(call.cost_usd or 0.0 for call in one.calls) <= 0.0002
-    assert (two.refused, here.door.exhausted, here.door.broken) == (None, None, None)
+    assert (two.refused, here.doors.exhausted, here.doors.broken) == (None, None, None)
     assert "cap of a case" in str(one.refused)
 
 
@@ -75,7 +79,7 @@ async def test_dollars_are_capped_so_the_unpriced_and_the_unmetered_are_refused(
             assert (got.status, got.json["error"]["code"]) == (403, "not_metered"), path
         assert (await post(here, "/v1/echo/models", b"", method="GET")).status == 200
         assert here.server.log == []
-    assert "no known price" in str(here.door.broken)
+    assert "no known price" in str(here.doors.broken)
     allowed = DoorSettings(unmetered_posts=True)
     async with scene(lambda body, n: "ok", tmp_path, budget=Budget(max_usd=1.0), settings=allowed) as here:
         assert (await post(here, "/v1/echo/images", b"{}")).status == 200
@@ -94,15 +98,27 @@ async def test_dollars_are_capped_so_the_unpriced_and_the_unmetered_are_refused(
     ],
 )  # fmt: skip
 def test_the_worst_case_is_the_requests_own_limit(endpoint: Endpoint, fields: dict[str, Any], most: int) -> None:
-    found = worst_usage(endpoint, fields, b"x" * 100, 4096)
+    found = worst_usage(endpoint, asked(fields), 100, 4096)
     assert (found.input_tokens, found.output_tokens) == (100, most)
 
 
 def test_what_a_request_only_points_to_is_reserved_too() -> None:
-    seen = worst_usage(Endpoint.CHAT, {}, b'{"type":"image_url","image_url":{"url":"https://x"}}', 1)
+    seen = worst_usage(Endpoint.CHAT, asked({"type": "image_url", "image_url": {"url": "https://x"}}), 60, 1)
     assert seen.input_tokens > 20_000
-    assert worst_usage(Endpoint.RESPONSES, {"previous_response_id": "r"}, b"{}", 1).input_tokens > 100_000
-    assert worst_usage(Endpoint.MESSAGES, {}, b'{"cache_control":1}', 1).input_tokens == 2 * 19
+    named = asked({"previous_response_id": "r"})
+    assert worst_usage(Endpoint.RESPONSES, named, 2, 1).input_tokens > 100_000
+    assert worst_usage(Endpoint.MESSAGES, asked({"cache_control": 1}), 19, 1).input_tokens == 2 * 19
+
+
+def test_nothing_is_the_most_where_nothing_limits_an_answer() -> None:
+    assert most_usage(Endpoint.CHAT, asked({"n": 4}), 100) is None
+    assert most_usage(Endpoint.CHAT, asked({"max_tokens": 5, "n": 4}), 100) == Usage(100, 20)
+    assert most_usage(Endpoint.EMBEDDINGS, asked({}), 100) == Usage(100, 0)
+
+
+def asked(fields: dict[str, Any]) -> Asked:
+    """What a body asks for."""
+    return read_request(json.dumps(fields).encode(), extras={}, token="", on_demand=False)[0]
 
 
 @dataclass
@@ -192,8 +208,9 @@ async def one_run(seed: int, folder: Path) -> tuple[float, float, int, list[floa
             open_door(gateway, standard_routes(behind), settings=settings) as door,
             aiohttp.ClientSession() as app,
         ):
-            slots = [door.slot(f"s{n}") for n in range(plan.slots)]
-            refused = await asyncio.gather(*(one_slot(plan, app, door.url, slot, cases) for slot in slots))
+            entrance = door.entrances["head"]
+            slots = [entrance.slot(f"s{n}") for n in range(plan.slots)]
+            refused = await asyncio.gather(*(one_slot(plan, app, entrance.url, slot, cases) for slot in slots))
         store.close()
     for spent in cases:
         assert plan.case_cap is None or spent <= plan.case_cap * (1 + 1e-9), f"seed {seed}"
@@ -220,3 +237,38 @@ async def test_500_random_runs_never_pass_their_cap(tmp_path: Path) -> None:
     assert max(shares) > 0.7, "the caps were never near"
     assert refusals > RUNS, "the caps were never reached"
     assert sum(ours) / len(ours) > 0.3
+
+
+async def late(sent: Any, number: int) -> str:
+    await asyncio.sleep(0.2)
+    return "ok"
+
+
+async def two_at_once(here: Scene) -> tuple[TracedRequest, TracedRequest]:
+    """The requests of a case that asks twice at once, the first and the one that had to wait for it."""
+    with here.slot.case("c1", scope=None) as trace:
+        asked = (post(here, "/v1/chat/completions", body(text)) for text in ("a", "b"))
+        assert [got.status for got in await asyncio.gather(*asked)] == [200, 200]
+    first, second = trace.requests
+    assert second.ended_s - second.started_s > 0.35, "it had to wait"
+    return first, second
+
+
+async def test_what_a_case_waits_for_its_own_cap_is_the_apps_time(tmp_path: Path) -> None:
+    settings = DoorSettings(max_usd_per_case=0.00015)  # room for the worst of one call, and for two that are answered
+    async with scene(late, tmp_path, settings=settings) as here:
+        requests = await two_at_once(here)
+    answered = Output(text="x", latency_s=requests[1].ended_s)
+    assert max(request.waited_s for request in requests) < 0.1
+    counted = metered(answered, Trace(requests=list(requests))).latency_s
+    assert counted is not None
+    assert counted > 0.35
+
+
+async def test_what_a_case_waits_for_the_runs_budget_is_not(tmp_path: Path) -> None:
+    async with scene(late, tmp_path, budget=Budget(max_usd=0.00015)) as here:
+        requests = await two_at_once(here)
+    assert requests[1].waited_s > 0.15
+    counted = metered(Output(text="x", latency_s=requests[1].ended_s), Trace(requests=list(requests))).latency_s
+    assert counted is not None
+    assert counted < requests[1].ended_s - 0.15

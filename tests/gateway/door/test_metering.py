@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from evaluator.records import FailureKind
+from evaluator.gateway.budget import Budget
+from evaluator.records import Call, FailureKind, Output, Usage
+from evaluator.target.metering import metered
 from evaluator.target.server import free_port
 from tests.gateway.door.scene import KEY, Scene, body, post, scene
 from tests.standin.provider import fault
@@ -32,6 +34,10 @@ async def ask(scene: Scene, kind: str, stream: bool) -> Any:
     return await post(scene, "/anthropic/v1/messages", sent, headers={"x-api-key": scene.slot.token})
 
 
+def given(call: Call) -> int | None:
+    return call.usage.input_tokens if call.usage else None
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("kind", ["chat", "responses", "messages", "azure"])
 async def test_tokens_cost_and_tools_are_the_providers_own(tmp_path: Path, kind: str, stream: bool) -> None:
@@ -41,8 +47,8 @@ async def test_tokens_cost_and_tools_are_the_providers_own(tmp_path: Path, kind:
     assert got.status == 200
     (call,) = trace.calls
     (charged,) = here.server.log
-    assert (call.usage.input_tokens, call.usage.output_tokens) == (charged.given, charged.made)
-    assert (call.usage.cached_input_tokens, call.model) == (5, "m")
+    assert call.usage == Usage(charged.given, charged.made, 5)
+    assert call.model == "m"
     assert call.cost_usd == pytest.approx(here.cost())
     assert here.gateway.spent_usd == pytest.approx(here.cost())
     assert [(tool.name, tool.arguments) for tool in trace.tool_calls] == [
@@ -62,7 +68,7 @@ async def test_what_anthropic_writes_to_its_cache_costs_more(tmp_path: Path) -> 
         async with scene(lambda body, n: Reply("ok, done", written=4), tmp_path / str(stream)) as here:
             with here.slot.case("c1") as trace:
                 await ask(here, "messages", stream)
-        assert trace.calls[0].usage.input_tokens == here.server.log[0].given
+        assert given(trace.calls[0]) == here.server.log[0].given
         assert trace.calls[0].cost_usd == pytest.approx(here.cost())
 
 
@@ -118,21 +124,64 @@ async def slow(sent: Any, number: int) -> str:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_request_that_the_app_gives_up_is_a_call_whose_cost_is_unknown(tmp_path: Path, stream: bool) -> None:
+async def test_a_request_that_the_app_gives_up_counts_with_the_most_that_it_allowed(
+    tmp_path: Path, stream: bool
+) -> None:
     async with scene(slow, tmp_path) as here:
         with here.slot.case("c1") as trace:
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(post(here, "/v1/chat/completions", body(stream=stream)), 0.2)
             assert await trace.settled(1.0)
         assert len(here.server.requests) == 1
-    assert [(call.model, call.cost_usd) for call in trace.calls] == [("m", None)]
+    (call,) = trace.calls
+    assert (call.model, call.usage, call.cost_usd) == ("m", None, None)
+    assert call.counted_usage == call.most_usage is not None
+    assert call.most_usage.output_tokens == 16
+    assert call.most_usage.input_tokens >= len(json.dumps(here.server.requests[0], separators=(",", ":")))
+    assert call.counted_usd == pytest.approx((call.most_usage.input_tokens + 2 * 16) / 1e6)
 
 
-async def test_a_request_that_is_not_answered_in_time_is_a_call_whose_cost_is_unknown(tmp_path: Path) -> None:
+async def test_what_nobody_told_and_nothing_limits_is_unknown_and_never_free(tmp_path: Path) -> None:
+    unlimited = {"model": "m", "messages": body()["messages"]}
+    async with scene(lambda body, n: Reply("ok", tells_usage=False), tmp_path) as here:
+        with here.slot.case("c1") as trace:
+            await post(here, "/v1/chat/completions", unlimited)
+            await post(here, "/v1/chat/completions", unlimited | {"stream": True})
+            await post(here, "/v1/chat/completions", body())
+    assert [call.usage for call in trace.calls] == [None, None, None]
+    assert [call.counted_usd is None for call in trace.calls] == [True, True, False]
+    output = metered(Output(text="x"), trace)
+    assert (output.usage, output.cost_usd) == (None, None)
+    assert output.requests == tuple(trace.requests)
+
+
+async def test_azures_deployment_decides_the_price_and_not_the_bodys_model(tmp_path: Path) -> None:
+    path = "/azure/openai/deployments/{}/chat/completions?api-version=2024-10-21"
+    async with scene(lambda body, n: "ok", tmp_path, budget=Budget(max_usd=1.0)) as here:
+        with here.slot.case("c1") as trace:
+            assert (await post(here, path.format("m"), body(model="gpt-5-nano"))).status == 200
+            got = await post(here, path.format("ours-in-sweden"), body(model="gpt-5-nano"))
+        assert (got.status, got.json["error"]["code"]) == (403, "no_price")
+        assert "deployment 'ours-in-sweden'" in got.json["error"]["message"]
+        assert "prices: {ours-in-sweden" in str(here.doors.broken and here.doors.broken.hint)
+    assert [call.model for call in trace.calls] == ["m"]
+    assert trace.calls[0].cost_usd == pytest.approx(here.cost())
+
+
+async def test_without_a_cap_the_cost_of_an_unknown_deployment_is_unknown(tmp_path: Path) -> None:
+    async with scene(lambda body, n: "ok", tmp_path) as here:
+        with here.slot.case("c1") as trace:
+            path = "/azure/openai/deployments/ours-in-sweden/chat/completions"
+            assert (await post(here, path, body(model="gpt-5-nano"))).status == 200
+    assert [(call.model, call.cost_usd) for call in trace.calls] == [("ours-in-sweden", None)]
+
+
+async def test_a_request_that_is_not_answered_in_time_is_a_call_that_counts(tmp_path: Path) -> None:
     async with scene(slow, tmp_path, timeout_s=0.2) as here:
         with here.slot.case("c1") as trace:
             got = await post(here, "/v1/chat/completions", body())
     assert (got.status, [call.cost_usd for call in trace.calls]) == (504, [None])
+    assert all(call.counted_usd for call in trace.calls)
 
 
 async def test_what_never_reached_the_provider_is_no_call_and_its_tries_are_no_wait_of_ours(tmp_path: Path) -> None:
@@ -175,7 +224,7 @@ async def test_embeddings_are_metered(tmp_path: Path) -> None:
         with here.slot.case("c1") as trace:
             got = await post(here, "/v1/embeddings", {"model": "m", "input": ["abc", "de"]})
     assert len(got.json["data"]) == 2
-    assert trace.calls[0].usage.input_tokens == here.server.log[0].given == 5
+    assert given(trace.calls[0]) == here.server.log[0].given == 5
     assert trace.calls[0].cost_usd == pytest.approx(here.cost())
 
 
@@ -190,7 +239,7 @@ async def test_calls_belong_to_the_case_that_runs_and_to_nobody_else(tmp_path: P
             with pytest.raises(RuntimeError, match="runs a case already"), here.slot.case("c3"):
                 pass
         await post(here, "/v1/chat/completions", body("afterwards"))
-    assert (len(one.calls), len(two.calls), len(here.door.outside)) == (2, 1, 2)
+    assert (len(one.calls), len(two.calls), len(here.doors.outside)) == (2, 1, 2)
     assert here.gateway.spent_usd == pytest.approx(here.cost())
     assert here.gateway.calls == 5
 
@@ -227,8 +276,8 @@ async def test_a_refused_key_is_told_to_the_run(tmp_path: Path) -> None:
             got = await post(here, "/v1/chat/completions", body())
         assert got.status == 401
         assert KEY not in str(got.json)
-        assert "check the key" in str(here.door.broken)
-        assert KEY not in str(here.door.broken)
+        assert "check the key" in str(here.doors.broken)
+        assert KEY not in str(here.doors.broken)
 
 
 async def test_an_unknown_path_is_forwarded_and_its_cost_is_unknown(tmp_path: Path) -> None:
@@ -236,5 +285,5 @@ async def test_an_unknown_path_is_forwarded_and_its_cost_is_unknown(tmp_path: Pa
         with here.slot.case("c1") as trace:
             await post(here, "/v1/echo/images", {"a": 1})
             await post(here, "/v1/echo/models", b"", method="GET")
-    assert [(call.cost_usd, call.usage.input_tokens) for call in trace.calls] == [(None, 0)]
+    assert [(call.cost_usd, call.usage, call.counted_usd) for call in trace.calls] == [(None, None, None)]
     assert len(trace.requests) == 2
