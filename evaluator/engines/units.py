@@ -101,18 +101,21 @@ async def score_unit(
     answered = {side: output for side, output in outputs.items() if output.failure is None}
 
     def keep(side: Side, score: Score) -> None:
+        """Keep a score, unless there was no money for it."""
         if score.failure is not None and score.failure.kind is FailureKind.BUDGET:
             raise BudgetError(score.failure.message, hint=BUDGET_HINT)
         journal.put_score(case.id, side, repeat, score)
         scores[side][score.scorer] = score
 
     async def one(scorer: Scorer, side: Side) -> None:
+        """Score one side."""
         try:
             keep(side, await scorer.score(case, answered[side], repeat=repeat))
         except Deferred as deferred:
             later.append(deferred)
 
     async def pair(scorer: Scorer) -> None:
+        """Score both sides together."""
         try:
             base, head = await scorer.score_pair(case, Pair(answered["base"], answered["head"]), repeat=repeat)
         except Deferred as deferred:

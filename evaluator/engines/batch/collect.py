@@ -63,6 +63,7 @@ async def collect(
     seen: set[bytes] = set()
 
     def lines() -> Iterator[Line]:
+        """What became of each request, once."""
         for file in files:
             for line in read_lines(file, batch.path, places, api_key=provider.api_key):
                 if isinstance(line, Odd):
@@ -74,6 +75,7 @@ async def collect(
                     yield line
 
     def answers() -> Iterator[tuple[bytes, StoredAnswer]]:
+        """The answers that can be used; the others are counted on the way."""
         for line in lines():
             if line.body is not None:
                 usage = read_usage(line.body)
