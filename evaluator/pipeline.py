@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from evaluator import __version__
-from evaluator.config.objectives import DEFAULT_MAX_ERROR_RATE
 from evaluator.errors import ExitCode
 from evaluator.gate import (
     AnchoredGate,
@@ -20,18 +19,30 @@ from evaluator.gate import (
     decide,
     with_outages,
 )
-from evaluator.records import SIDES, BoundKind, Case, Metric, Objective, Verdict
+from evaluator.records import SIDES, Case, Metric, Objective, Verdict
+from evaluator.report.build import estimate_part
 from evaluator.report.document import ResultDocument
+from evaluator.report.document_parts import EstimatePart
 from evaluator.report.secrets import sounds_secret, without_keys
 from evaluator.results.assembly import Effort, RunFacts, build_document
-from evaluator.results.slices import gating_tags, with_gated_slices
+from evaluator.results.slices import gating_tags
 from evaluator.results.table import Table, cluster_numbers, read_table
-from evaluator.runner.alone import answer_all, schedule_of
+from evaluator.runner.alone import answer_all
 from evaluator.runner.baselines import Known
-from evaluator.runner.known_values import Anchor, bring_answers, measured_anchor, pooled_baseline, with_baseline
+from evaluator.runner.concluding import concluded, error_bound, run_all
+from evaluator.runner.estimate import Estimate, earlier, estimate
+from evaluator.runner.known_values import (
+    Anchor,
+    bring_answers,
+    earlier_runs,
+    measured_anchor,
+    pooled_baseline,
+    with_baseline,
+)
 from evaluator.runner.opening import Job, OpenRun, gated_cases, open_run, seed_of
 from evaluator.runner.progress import Watched
 from evaluator.runner.work import AllOnce
+from evaluator.target.prompt import PromptTarget
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +71,8 @@ class Decided:
     beside_usd: float = 0.0
     """What asking the anchor cost."""
     beside_calls: int = 0
+    estimate: Estimate | None = None
+    """What was told before the run that it would take."""
 
 
 async def gate(job: Job) -> Outcome:
@@ -84,6 +97,8 @@ async def gate(job: Job) -> Outcome:
             gated_slices=decided.slices,
             beside_usd=decided.beside_usd,
             beside_calls=decided.beside_calls,
+            accounts=opened.ready.gateway.budget.accounts,
+            estimate=_held_against(decided.estimate, opened),
             show_texts=job.show_texts,
         )
         document = build_document(
@@ -122,25 +137,50 @@ async def _run_pair(opened: OpenRun) -> Decided:
     known = pooled_baseline(opened)
     if known is not None:
         bring_answers(opened, known)
+        ready.gateway.budget.sides = ()  # head alone is asked
     anchor, no_anchor = await measured_anchor(opened)
+    expected = await _estimate(opened, known, anchor)
     decider = _decider(opened, gated, known, anchor)
-    shown = job.show(ready.gateway, Watched("base and head", lambda: decider.standing))
-    await opened.engine.run(schedule_of(gated, ready, journal), decider, journal, shown)
+    await run_all(opened, gated, decider, job.show(ready.gateway, Watched("base and head", lambda: decider.standing)))
     if added:
         work = AllOnce(len(added), SIDES, seed=seed_of(journal))
-        shown = job.show(ready.gateway, Watched("new cases"))
-        await opened.engine.run(schedule_of(added, ready, journal), work, journal, shown)
+        await run_all(opened, added, work, job.show(ready.gateway, Watched("new cases")))
     effort = Effort(decider.cases_used, len(gated), decider.repeats_used)
     # What was on its way when enough was known is left out of the report, as it is out of the verdict.
     judged = [gated[index] for index in decider.used]
-    table = read_table(journal, judged, ready.metrics, ready.scorers, repeats=max(1, effort.repeats), sides=SIDES)
+    table = read_table(
+        journal,
+        judged,
+        ready.metrics,
+        ready.scorers,
+        repeats=max(1, effort.repeats),
+        sides=SIDES,
+        outside={side: ready.gateway.budget.outside_usd(side) for side in SIDES},
+    )
     table = table if known is None else with_baseline(table, known, decider.used)
-    verdict, slices = with_gated_slices(opened.policy.loaded, judged, table, ready.objectives, decider.verdict())
-    said = table.first_outage if job.show_texts else ""
-    verdict = with_outages(verdict, table.outages, table.answers, _error_bound(ready.objectives), said=said)
+    verdict, slices = await concluded(opened, judged, table, decider.verdict())
     notes = [*_known_notes(known), *([no_anchor] if no_anchor else []), *_anchor_notes(anchor)]
     beside = (anchor.spent_usd, anchor.calls) if anchor is not None else (0.0, 0)
-    return Decided(table, verdict, effort, slices, tuple(notes), *beside)
+    return Decided(table, verdict, effort, slices, tuple(notes), *beside, estimate=expected)
+
+
+async def _estimate(opened: OpenRun, known: Known | None, anchor: Anchor | None) -> Estimate:
+    """What the run will take, as `validate` tells it."""
+    golden, target, loaded = opened.golden, opened.ready.targets["base"], opened.policy.loaded
+    before = None if isinstance(target, PromptTarget) else earlier(earlier_runs(opened))
+    return await estimate(
+        loaded, opened.sources.base.path, golden.cases, opened.ready.gateway.prices,
+        anchor=anchor is not None and anchor.calls > 0, sides=1 if known is not None else 2,
+        render=target.rendered if isinstance(target, PromptTarget) else None, before=before,
+    )  # fmt: skip
+
+
+def _held_against(expected: Estimate | None, opened: OpenRun) -> EstimatePart | None:
+    """The estimate beside what the run has spent, in all of its processes."""
+    if expected is None:
+        return None
+    gateway = opened.ready.gateway
+    return estimate_part(expected.calls, expected.usd, gateway.total_calls, gateway.total_spent_usd)
 
 
 def _decider(
@@ -152,14 +192,15 @@ def _decider(
     early = config.early_stop and not config.slices.gate
     baseline = None if known is None else known.columns
     objectives, seed, clusters = opened.ready.objectives, seed_of(opened.journal), cluster_numbers(gated)
+    beside = opened.ready.gateway.budget.outside_usd
     if anchor is None:
         return SequentialGate(
             len(gated), objectives, max_repeats=config.max_repeats, seed=seed, baseline=baseline, clusters=clusters,
-            strict=config.strict, early=early,
+            strict=config.strict, early=early, beside=beside,
         )  # fmt: skip
     return AnchoredGate(
         len(gated), objectives, anchor.columns, share=anchor.share, max_repeats=config.max_repeats, seed=seed,
-        baseline=baseline, clusters=clusters, strict=config.strict, early=early,
+        baseline=baseline, clusters=clusters, strict=config.strict, early=early, beside=beside,
     )  # fmt: skip
 
 
@@ -186,7 +227,7 @@ async def _run_one(opened: OpenRun) -> Decided:
     cases, repeats = len(opened.golden.cases), opened.job.repeats
     verdict = decide(None, table.columns["head"], objectives, clusters=table.clusters)
     said = table.first_outage if opened.job.show_texts else ""
-    verdict = with_outages(verdict, table.outages, table.answers, _error_bound(objectives), said=said)
+    verdict = with_outages(verdict, table.outages, table.answers, error_bound(objectives), said=said)
     if notes and verdict.state == "pass":
         verdict = replace(verdict, state="inconclusive", reason=f"Nothing was judged: {notes[0]}.")
     return Decided(table, verdict, Effort(cases, cases, repeats), notes=(*notes, kept))
@@ -204,15 +245,3 @@ def _absolute(objectives: Sequence[Objective]) -> tuple[list[Objective], tuple[s
             "all objectives compare with base, so one run alone was measured and held against nothing but its errors",
         )
     return kept, ()
-
-
-def _error_bound(objectives: Sequence[Objective]) -> float:
-    """The largest share of failed cases that is accepted."""
-    limits = [
-        bound.limit
-        for objective in objectives
-        if objective.name == "error_rate"
-        for bound in objective.bounds
-        if bound.kind is BoundKind.MAX
-    ]
-    return min(limits, default=DEFAULT_MAX_ERROR_RATE)

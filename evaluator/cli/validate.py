@@ -50,10 +50,11 @@ def _validate(arguments: argparse.Namespace, world: World) -> int:
     warnings += idle_patterns(policy.loaded, root, world.environ)
     warnings += _missing_keys(policy, world)
     asked = anchor is not None and anchor.there
-    estimate, objectives = run_until_stopped(_check(policy, golden, root, world, anchor=asked), world)
+    known = _known(policy, golden, root, world)
+    estimate, objectives = run_until_stopped(_check(policy, golden, root, world, anchor=asked, known=known), world)
     lines = [f"{policy.loaded.config.dataset.path}: {len(golden.cases)} cases, all fit the target"]
     lines.append(f"objectives: {', '.join(objective.name for objective in objectives)}")
-    lines += _sight_lines(objectives, golden, policy, _known(policy, golden, root, world))
+    lines += _sight_lines(objectives, golden, policy, known)
     lines += [] if anchor is None else [anchor.told if anchor.there else f"note: {anchor.told}"]
     lines += _estimate_lines(estimate, policy)
     told, notes = _golden_set_lines(policy, golden)
@@ -82,13 +83,13 @@ def _golden_set_lines(policy: "Policy", golden: "GoldenSet") -> tuple[list[str],
 
 
 async def _check(
-    policy: "Policy", golden: "GoldenSet", root: Path, world: World, *, anchor: bool
+    policy: "Policy", golden: "GoldenSet", root: Path, world: World, *, anchor: bool, known: "Known | None"
 ) -> "tuple[Estimate, list[Objective]]":
     """Set up all that a run would, without a single call: what fails here would fail there."""
     from evaluator.config.objectives import bind_objectives
     from evaluator.gateway.offline import Offline
     from evaluator.gateway.prices import BATCH_SHARE, Prices
-    from evaluator.runner.estimate import estimate
+    from evaluator.runner.estimate import earlier, estimate
     from evaluator.scoring.builtin import BUILTIN_METRICS
     from evaluator.wiring.prepare import require_prices
     from evaluator.wiring.scorers import dataset_labels, make_scorers, require_expected
@@ -113,7 +114,8 @@ async def _check(
         finally:
             for part in parts:
                 await part.close()
-    return await estimate(policy.loaded, root, golden.cases, prices, anchor=anchor), objectives
+    before = earlier(known) if config.target.prompt is None else None
+    return await estimate(policy.loaded, root, golden.cases, prices, anchor=anchor, before=before), objectives
 
 
 def _known(policy: "Policy", golden: "GoldenSet", root: Path, world: World) -> "Known | None":

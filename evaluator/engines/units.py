@@ -77,7 +77,9 @@ def values_by_side(
     scorers: Sequence[Scorer],
 ) -> dict[Side, dict[str, float]]:
     """The values of a unit by side and column, as `Work` is told them."""
-    values = {side: values_of(case, output, list(scores[side].values()), scorers) for side, output in outputs.items()}
+    values = {
+        side: values_of(case, output, list(scores[side].values()), scorers, side) for side, output in outputs.items()
+    }
     # An answer without calls was measured by us, just now.
     if len({output.measured_in for output in outputs.values() if output.calls}) > 1 and "base" in values:
         # Measured on different days: head's latency still counts by itself, but the pair is not compared.

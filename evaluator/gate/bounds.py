@@ -14,7 +14,7 @@ absolute bound has no zone: both edges are the limit. Exactly at the limit count
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evaluator.gate import reasons
 from evaluator.gate.columns import Columns, Sample
@@ -82,9 +82,15 @@ def check_bound(
         rule: How strictly.
         excluded: What sequential tests have excluded by now; None lets the intervals of complete data say it.
     """
-    if bound.kind.relative_to_base:
-        return _check_change(metric, bound, columns, rule, excluded)
-    return _check_value(metric, bound, columns, rule, excluded)
+    if columns.unknown and not columns.head.cases:
+        return _error(bound, "the cost, time or tokens of head's answers are not known")
+    check = _check_change if bound.kind.relative_to_base else _check_value
+    finding = check(metric, bound, columns, rule, excluded)
+    if columns.unknown and finding.result.state in ("pass", "inconclusive"):
+        # It may be anything: what is known must not be taken for the whole.
+        reason = reasons.unknown_answers(metric, columns.unknown, finding.result.reason)
+        return Finding(replace(finding.result, state="error", reason=reason), finding.good, finding.decided)
+    return finding
 
 
 def _error(bound: Bound, reason: str) -> Finding:

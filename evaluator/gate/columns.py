@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluator.errors import EvalGateError
+from evaluator.gate.missing import ERROR_COLUMN, Tally, blamed, unknown_answers
 from evaluator.records import Metric, MetricKind, Side
 from evaluator.stats import FloatArray, IntArray, as_matrix, case_means, cluster_codes, unit_count
 
@@ -53,6 +54,10 @@ class Columns:
     """Cases with a value of head only; 0 without base's column."""
     lost_by_head: int
     """Cases with a value of base only; without base's column, cases without a value."""
+    blamed: int = 0
+    """Answers that failed on head alone and count as its worst value; see `missing`."""
+    unknown: int = 0
+    """Answers of head whose cost, time or tokens are not known."""
 
 
 def read_columns(
@@ -63,6 +68,8 @@ def read_columns(
 ) -> Columns | None:
     """The checked columns of a metric, or None if head has no column of that name.
 
+    Where there is a column of errors too, it tells which values are missing because an answer failed.
+
     Raises:
         EvalGateError: If an array has the wrong shape, or a value that the metric cannot have.
     """
@@ -71,25 +78,49 @@ def read_columns(
     head_values = _checked(metric, "head", head[metric.source])
     cases = len(head_values)
     codes = check_clusters(clusters, cases)
-    in_head = _any_value(head_values)
-    head_sample = _sample(head_values, in_head, codes)
+    head_failed = _failed(head, head_values)
+    unknown = unknown_answers(metric, head_values, head_failed)
     if base is None or metric.source not in base:
-        return Columns(head_sample, None, cases, 0, int((~in_head).sum()))
+        in_head = _any_value(head_values)
+        lost = int((~in_head).sum())
+        return Columns(_sample(head_values, in_head, codes), None, cases, 0, lost, unknown=unknown)
     base_values = _checked(metric, "base", base[metric.source])
     if len(base_values) != cases:
         raise EvalGateError(
             f"metric {metric.name!r}: base has {len(base_values)} cases and head has {cases}",
             hint="give both runs one row a case, in the same order; a case without a value is NaN",
         )
-    in_base = _any_value(base_values)
+    tally = Tally()
+    head_values = _blamed(metric, base_values, head_values, (_failed(base, base_values), head_failed), tally)
+    in_head, in_base = _any_value(head_values), _any_value(base_values)
     both = in_base & in_head
     return Columns(
-        head=head_sample,
+        head=_sample(head_values, in_head, codes),
         pair=(_sample(base_values, both, codes), _sample(head_values, both, codes)),
         seen=int((in_base | in_head).sum()),
         lost_by_base=int((in_head & ~in_base).sum()),
         lost_by_head=int((in_base & ~in_head).sum()),
+        blamed=tally.counted,
+        unknown=unknown,
     )
+
+
+def _failed(columns: Mapping[str, npt.ArrayLike], values: FloatArray) -> FloatArray:
+    """1 where an answer failed, 0 where it did not, NaN where nobody knows; of the shape of `values`."""
+    if ERROR_COLUMN not in columns:
+        return np.full(values.shape, np.nan)
+    found = as_matrix(columns[ERROR_COLUMN])
+    return found if found.shape == values.shape else np.full(values.shape, np.nan)
+
+
+def _blamed(
+    metric: Metric, base: FloatArray, head: FloatArray, failed: tuple[FloatArray, FloatArray], tally: Tally
+) -> FloatArray:
+    """Head's values as `missing.blamed` has them, repeat by repeat; base's known values hold for all of them."""
+    if base.shape != head.shape:  # pooled from earlier runs, none of which has a failure
+        known = np.repeat(case_means(base)[:, np.newaxis], head.shape[1], axis=1)
+        return blamed(metric, known, head, (np.zeros(head.shape), failed[1]), tally)
+    return blamed(metric, base, head, failed, tally)
 
 
 def _any_value(values: FloatArray) -> BoolArray:
@@ -151,3 +182,21 @@ def check_clusters(clusters: npt.ArrayLike | None, cases: int) -> IntArray | Non
             hint="give one whole number a case; a negative number stands alone",
         )
     return cluster_codes(codes, cases)
+
+
+def read_baseline(baseline: Mapping[str, npt.ArrayLike], names: set[str], cases: int) -> dict[str, FloatArray]:
+    """The columns of base's known values that are named; see `SequentialGate`.
+
+    Raises:
+        EvalGateError: One is no array of numbers, or of other cases.
+    """
+    found = {}
+    for name in names & set(baseline):
+        try:
+            values = as_matrix(baseline[name])
+        except (TypeError, ValueError) as error:
+            raise EvalGateError(f"baseline, column {name!r}: {error}") from error
+        if len(values) != cases:
+            raise EvalGateError(f"baseline, column {name!r}: found {len(values)} cases, expected {cases}")
+        found[name] = values
+    return found

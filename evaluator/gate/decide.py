@@ -4,7 +4,7 @@ Stopping before all is known is `sequential`'s business; it ends here too.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -190,7 +190,7 @@ def summarise(
 def _warnings(objective: Objective, columns: Columns, findings: Sequence[Finding], *, partial: bool) -> tuple[str, ...]:
     sample = columns.pair[0] if columns.pair else columns.head
     lost = columns.lost_by_base + columns.lost_by_head
-    found = []
+    found = [reasons.blamed_answers(columns.blamed)] if columns.blamed else []
     if columns.pair is not None and lost:
         found.append(reasons.lost_cases(lost, columns.seen))
     elif lost and columns.head.cases:
@@ -206,3 +206,22 @@ def _warnings(objective: Objective, columns: Columns, findings: Sequence[Finding
     if not objective.implied:
         found.extend(finding.result.reason for finding in findings if finding.weak)
     return tuple(found)
+
+
+def settled(finding: Finding) -> bool:
+    """Whether more repeats are not worth their cost: a value that is good needs none, a change must be beyond doubt."""
+    return finding.decided or (finding.good and not finding.result.bound.kind.relative_to_base)
+
+
+def enough(judged: Judged, place: int, hopeless: Collection[tuple[int, int]]) -> bool:
+    """Whether an early look may end the run: every bound is decided, or good and beyond what data could ever show.
+
+    Args:
+        judged: The objective.
+        place: Its place among the objectives.
+        hopeless: Bounds, as (objective's place, bound's number), that are never beyond doubt.
+    """
+    return judged.result.state != "error" and all(
+        finding.decided or (finding.good and (place, number) in hopeless)
+        for number, finding in enumerate(judged.findings)
+    )

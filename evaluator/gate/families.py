@@ -15,6 +15,7 @@ from evaluator.errors import EvalGateError
 from evaluator.gate import reasons, wording
 from evaluator.gate.columns import read_columns
 from evaluator.gate.estimates import Estimate, estimate_change, run_value
+from evaluator.gate.missing import ERROR_COLUMN
 from evaluator.gate.rule import Rule
 from evaluator.records import Bound, BoundKind, Interval, Objective, State, Verdict
 
@@ -100,7 +101,10 @@ def judge_slices(
                 continue
             if keep.dtype != np.bool_ or keep.shape != (len(np.asarray(head[name])),):
                 raise EvalGateError(f"slice {tag!r}: expected one boolean a case, found {keep.shape} of {keep.dtype}")
-            part = {side: {name: np.asarray(columns[name])[keep]} for side, columns in (("b", base), ("h", head))}
+            part = {
+                side: {key: np.asarray(columns[key])[keep] for key in {name, ERROR_COLUMN} & set(columns)}
+                for side, columns in (("b", base), ("h", head))
+            }
             codes = None if clusters is None else np.asarray(clusters)[keep]
             found += [_one(tag, objective, bound, part["b"], part["h"], codes, seed) for bound in bounds]
     tested = [place for place, result in enumerate(found) if result.p_value is not None]

@@ -13,6 +13,19 @@ WEAK = "a weak pass"
 _KINDS = {BoundKind.MAX_DROP: "a drop", BoundKind.MAX_INCREASE: "an increase"}
 
 
+def unknown_answers(metric: Metric, unknown: int, said: str) -> str:
+    """Why a bound is not judged: "not known for 3 of head's answers, which may be anything (of the rest: ...)"."""
+    limit = "" if metric.unit == "seconds" else "; a limit of tokens in each request bounds what it can have been"
+    return f"not known for {unknown} of head's answers, which may be anything (of the rest: {said}){limit}"
+
+
+def blamed_answers(blamed: int) -> str:
+    """What counts against head: "3 answers failed on head alone and not on base: they count as the worst value"."""
+    more = f"{blamed} answer" if blamed == 1 else f"{blamed} answers"
+    counts = "counts" if blamed == 1 else "count"
+    return f"{more} more failed on head alone than on base alone, and {counts} as the worst value"
+
+
 def limit_words(metric: Metric, bound: Bound) -> str:
     """The bound as words: "the 5 % allowed", "the $0.01 allowed", "the 4 asked for"."""
     if bound.kind is BoundKind.MIN:

@@ -6,7 +6,7 @@ are asked never hangs on what a single case showed: that would hide regressions.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,16 +14,16 @@ import numpy.typing as npt
 
 from evaluator.errors import EvalGateError
 from evaluator.gate.bounds import Excluded, Finding, check_bound
-from evaluator.gate.columns import Columns, check_clusters, read_columns
-from evaluator.gate.decide import Judged, check_objectives, combine, judge
+from evaluator.gate.columns import Columns, check_clusters, read_baseline, read_columns
+from evaluator.gate.decide import Judged, check_objectives, combine, enough, judge, settled
+from evaluator.gate.missing import COST_COLUMN, COST_OF_FAILURE, ERROR_COLUMN, Tally, blamed, spread
 from evaluator.gate.monitors import BettingMonitor, Chunk, IntervalMonitor, Monitor, attainable, can_bet, needs_all
 from evaluator.gate.plan import Plan, Portion, Request, make_plan
 from evaluator.gate.rule import ALPHA, EARLY_ALPHA, Rule
 from evaluator.gate.standing import Standing, after_a_repeat, on_the_way
 from evaluator.records import SIDES, Bound, Failure, Metric, Objective, Side, Verdict
-from evaluator.stats import FloatArray, as_matrix, case_means
+from evaluator.stats import FloatArray, case_means
 
-ERROR_COLUMN = "error_rate"
 _MOST_REPEATS = 100
 
 
@@ -56,6 +56,7 @@ class SequentialGate:
         strict: bool = False,
         early: bool = True,
         others: int = 0,
+        beside: Callable[[Side], float] | None = None,
     ) -> None:
         """Set up; nothing is asked yet.
 
@@ -71,6 +72,7 @@ class SequentialGate:
             early: Whether to look before all cases are known once. Quantiles of two runs and label statistics have no
                 valid test on the way: with one of these among the objectives there is no early look either.
             others: Objectives that are judged beside these, by a gate of their own: the error rate is shared with them.
+            beside: What a side has paid by now outside of its answers, in US dollars: it is spread over their costs.
 
         Raises:
             EvalGateError: If objectives, clusters, baseline or a number is not as it should be.
@@ -94,7 +96,7 @@ class SequentialGate:
             for side, columns in self._values.items()
         }
         self._told = {side: bytearray(n_cases * max_repeats) for side in self._asked}
-        self._baseline = None if baseline is None else _read_baseline(baseline, names, n_cases)
+        self._baseline = None if baseline is None else read_baseline(baseline, names, n_cases)
         known = self._baseline or {}
         self._base_means = {name: case_means(values) for name, values in known.items()}
         early = early and not any(needs_all(wanted.metric, bound) for wanted in objectives for bound in wanted.bounds)
@@ -118,6 +120,9 @@ class SequentialGate:
             for number, bound in enumerate(wanted.bounds)
             if wanted.implied or not attainable(wanted.metric, bound, self._clusters, n_cases)
         }
+        self._beside = beside
+        self._wasted: dict[Side, float] = dict.fromkeys(self._asked, 0.0)
+        self._tallies = {key: Tally() for key in self._monitors}
         self._open: dict[Request, int] = {}
         self._pending: list[int] = []
         self._done = 0
@@ -165,7 +170,8 @@ class SequentialGate:
             case: Index of the case.
             repeat: From 0.
             values: By column (`Metric.source`); a column without a value is missing. Or why there is no answer: it
-                counts as 1 in the column `error_rate`, which is otherwise 0 where it is not given.
+                counts as 1 in the column `error_rate`, which is otherwise 0 where it is not given. What a failed
+                answer cost may stand under `missing.COST_OF_FAILURE`.
 
         Raises:
             EvalGateError: If there is no such place, it was told before, or a value is infinite.
@@ -185,6 +191,7 @@ class SequentialGate:
                 raise EvalGateError(f"{side} case {case}: column {name!r} is infinite", hint="leave it out")
             cells[place] = value
         told[place] = 1
+        self._wasted[side] += given.get(COST_OF_FAILURE, 0.0)
         portion = self._open.pop(Request(side, case, repeat), None)
         if portion is not None:
             self._pending[portion] -= 1
@@ -197,7 +204,7 @@ class SequentialGate:
         results = []
         for judged in self._judge(self._rule):
             result = judged.result
-            if result.state == "pass" and not all(map(_settled, judged.findings)):
+            if result.state == "pass" and not all(map(settled, judged.findings)):
                 reason = f"{result.reason}; stopped before there was enough evidence"
                 result = replace(result, state="inconclusive", reason=reason)
             results.append(result)
@@ -240,27 +247,29 @@ class SequentialGate:
         if self._clusters is not None:
             codes = self._clusters[rows]
             starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
-        for (place, _), monitor in self._monitors.items():
+        for key, monitor in self._monitors.items():
             if isinstance(monitor, IntervalMonitor):
                 monitor.look(portion.end)
                 continue
-            name = self._objectives[place].metric.source
-            base, head = self._first_values("base", name, rows), self._first_values("head", name, rows)
+            metric = self._objectives[key[0]].metric
+            base, head = (self._first_values(side, metric.source, rows) for side in SIDES)
+            failed = self._first_values("base", ERROR_COLUMN, rows), self._first_values("head", ERROR_COLUMN, rows)
+            head = blamed(metric, base, head, failed, self._tallies[key])
             monitor.update(Chunk(base, head, starts, self._plan.largest))
         if not all(
             monitor.decided or (monitor.good and key in self._hopeless) for key, monitor in self._monitors.items()
         ):
             return
         judged = list(self._judge(self._rule, {key: monitor.excluded for key, monitor in self._monitors.items()}))
-        if all(_enough(found, place, self._hopeless) for place, found in enumerate(judged)):
+        if all(enough(found, place, self._hopeless) for place, found in enumerate(judged)):
             self._finish(judged)
 
     def _look_at_all(self, repeats: int) -> None:
         """After a complete repeat: the rule for complete data, as `decide` has it."""
         self.repeats_used = repeats
         judged = list(self._judge(self._rule))
-        self._whole = judged, [all(map(_settled, found.findings)) for found in judged]
-        still = [found for found, settled in zip(*self._whole, strict=True) if not settled]
+        self._whole = judged, [all(map(settled, found.findings)) for found in judged]
+        still = [found for found, done in zip(*self._whole, strict=True) if not done]
         if repeats == self._max_repeats or not self._would_differ(still, repeats):
             self._finish(list(self._judge(replace(self._rule, last=True))))
         elif still:
@@ -297,16 +306,25 @@ class SequentialGate:
         repeats = max(1, self.repeats_used)
         whole = cases == self._plan.cases
         rows = slice(None) if whole else self._plan.order[:cases]
-        head = {metric.source: self._values["head"][metric.source][rows, :repeats]}
+        names = {metric.source, ERROR_COLUMN} & set(self._values["head"])
+        head = {name: self._told_values("head", name)[rows, :repeats] for name in names}
         base: dict[str, FloatArray] | None = None
         if self._baseline is None:
-            base = {metric.source: self._values["base"][metric.source][rows, :repeats]}
+            base = {name: self._told_values("base", name)[rows, :repeats] for name in names}
         elif metric.source in self._baseline:
             base = {metric.source: self._baseline[metric.source][rows]}
         return read_columns(metric, base, head, None if self._clusters is None else self._clusters[rows])
 
+    def _told_values(self, side: Side, name: str) -> FloatArray:
+        """(cases, repeats); costs with what the side paid beside its answers."""
+        values = self._values[side][name]
+        if name != COST_COLUMN:
+            return values
+        beside = self._wasted[side] + (self._beside(side) if self._beside is not None else 0.0)
+        return spread(values, beside, int(np.count_nonzero(~np.isnan(values))))
+
     def _first_values(self, side: Side, name: str, rows: npt.NDArray[np.int64]) -> FloatArray:
-        if side in self._values:
+        if side in self._values and name in self._values[side]:
             return np.asarray(self._values[side][name][rows, 0], dtype=np.float64)
         known = self._base_means.get(name)
         return np.full(len(rows), np.nan) if known is None else known[rows]
@@ -322,28 +340,3 @@ class SequentialGate:
             return check_bound(metric, bound, columns, self._rule.on_the_way(looks))
 
         return IntervalMonitor([at for at in self._plan.looks if at < self._plan.cases], check)
-
-
-def _settled(finding: Finding) -> bool:
-    """Whether more repeats are not worth their cost: a value that is good needs none, a change must be beyond doubt."""
-    return finding.decided or (finding.good and not finding.result.bound.kind.relative_to_base)
-
-
-def _enough(judged: Judged, place: int, hopeless: set[tuple[int, int]]) -> bool:
-    return judged.result.state != "error" and all(
-        finding.decided or (finding.good and (place, number) in hopeless)
-        for number, finding in enumerate(judged.findings)
-    )
-
-
-def _read_baseline(baseline: Mapping[str, npt.ArrayLike], names: set[str], cases: int) -> dict[str, FloatArray]:
-    found = {}
-    for name in names & set(baseline):
-        try:
-            values = as_matrix(baseline[name])
-        except (TypeError, ValueError) as error:
-            raise EvalGateError(f"baseline, column {name!r}: {error}") from error
-        if len(values) != cases:
-            raise EvalGateError(f"baseline, column {name!r}: found {len(values)} cases, expected {cases}")
-        found[name] = values
-    return found

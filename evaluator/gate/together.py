@@ -1,6 +1,6 @@
 """Head against base and against a pinned anchor at once: two gates over the same answers, one verdict."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -34,6 +34,7 @@ class AnchoredGate:
         clusters: npt.ArrayLike | None = None,
         strict: bool = False,
         early: bool = True,
+        beside: Callable[[Side], float] | None = None,
     ) -> None:
         """Set up; nothing is asked yet.
 
@@ -49,6 +50,7 @@ class AnchoredGate:
             clusters: Of the cases.
             strict: Non-inferiority, against both.
             early: Whether to look before all cases are known once.
+            beside: As for `SequentialGate`.
 
         Raises:
             EvalGateError: As `SequentialGate`.
@@ -56,12 +58,12 @@ class AnchoredGate:
         far = [wanted for wanted in anchored(objectives, share) if _measured(anchor, wanted.metric.source)]
         self._near = SequentialGate(
             n_cases, objectives, max_repeats=max_repeats, seed=seed, baseline=baseline, clusters=clusters,
-            strict=strict, early=early, others=len(far),
+            strict=strict, early=early, others=len(far), beside=beside,
         )  # fmt: skip
         self._far = (
             SequentialGate(
                 n_cases, far, max_repeats=max_repeats, seed=seed, baseline=anchor, clusters=clusters,
-                strict=strict, early=early, others=len(objectives),
+                strict=strict, early=early, others=len(objectives), beside=beside,
             ) if far else None
         )  # fmt: skip
         self._base_is_known, self._cases = baseline is not None, n_cases

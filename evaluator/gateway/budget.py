@@ -1,15 +1,40 @@
-"""The spending cap: money is reserved before a call and settled after it, so that the cap holds at any concurrency."""
+"""The spending cap: money is reserved before a call and settled after it, so that the cap holds at any concurrency.
+
+Shares. Where base and head run side by side, each may use, spent and in flight, half of what is left of the cap without
+the judges, for whom a fifth is kept until they have used more. So head can neither spend nor hold what base needs: base
+never waits for money that head has in flight. Whoever reaches its share ends the run.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import math
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from evaluator.errors import BudgetError
+from evaluator.records import SIDES, Side
 
 BUDGET_HINT = (
     "raise `budget:` in the config at base, or use fewer cases; what is answered is kept and will not be paid again"
 )
+EVALUATION = "evaluation"
+"""The party that judges and other scorers spend for."""
+KEPT_FOR_EVALUATION = 0.2
+"""Of the cap, as long as judges have not used so much."""
+_CALLED = {EVALUATION: "judges"}
+
+
+@dataclass(slots=True)
+class Account:
+    """What one party has spent, and what of it outside of any case."""
+
+    spent_usd: float = 0.0
+    calls: int = 0
+    outside_usd: float = 0.0
+    """What its calls outside of any case cost, such as while an app started; at most, where nobody told."""
+    outside_calls: int = 0
+    outside_unknown: int = 0
+    """Of `outside_calls`: those whose cost is not known, and is in no sum."""
 
 
 @dataclass(slots=True)
@@ -19,6 +44,8 @@ class Reservation:
     worst_usd: float
     spent_usd: float = 0.0
     """What the call cost, set by the caller before the reservation ends; the worst where it was sent and is unknown."""
+    counts_usd: float | None = None
+    """What the call counts for, set by the caller likewise, where it is asked outside of any case; None if unknown."""
 
 
 @dataclass(slots=True)
@@ -28,46 +55,84 @@ class Budget:
     max_usd: float | None = None
     max_calls: int | None = None
     spent_usd: float = 0.0
+    """By everybody."""
     calls: int = 0
     name: str = "the budget"
     """How messages call it."""
     hint: str = BUDGET_HINT
-    on_settled: Callable[[float, int], None] | None = None
-    """Told dollars and calls so far after each settlement, so that they can be stored; must not raise."""
-    _reserved_usd: float = 0.0
+    on_settled: Callable[["Budget"], None] | None = None
+    """Told after each settlement, so that what is spent can be stored; must not raise."""
+    sides: tuple[Side, ...] = ()
+    """Who shares the cap in equal parts; empty for a cap without shares."""
+    judged: bool = False
+    """Whether a part is kept for judges."""
+    accounts: dict[str, Account] = field(default_factory=dict)
+    """By party: a side, or EVALUATION. What is spent for nobody in particular is in the totals alone."""
+    _reserved: dict[str, float] = field(default_factory=dict)
     _in_flight: int = 0
+    _ended: str = ""
+    """Why no call of anybody is begun any more: somebody's calls are used up, which ends the run."""
     _waiting: list[asyncio.Future[None]] = field(default_factory=list)
 
     @asynccontextmanager
-    async def reserve(self, worst_usd: float) -> AsyncIterator[Reservation]:
+    async def reserve(self, worst_usd: float, *, party: str = "", outside: bool = False) -> AsyncIterator[Reservation]:
         """Set aside the most that a call can cost; wait for calls in flight to settle if that could make room.
 
         Nothing is awaited once the call has ended: a call that is cancelled settles too.
 
+        Args:
+            worst_usd: The most that the call can cost.
+            party: Who spends it: a side, EVALUATION, or empty for nobody in particular.
+            outside: Whether it is asked outside of any case.
+
         Raises:
-            BudgetError: The call could pass a cap even after all calls in flight have settled.
+            BudgetError: The call could pass a cap, or its party's share, even after all calls in flight have settled.
         """
-        while not self._fits(worst_usd):
-            if self._in_flight == 0 or self._never_fits(worst_usd):
-                raise BudgetError(self._why(worst_usd), hint=self.hint)
+        while self._ended or not (self._has_calls(party) and self._has_money(party, worst_usd, self._reserved)):
+            if self.sides and not self._ended and not self._has_calls(party):
+                self._ended = self._why(party, worst_usd)
+            # Who asks for what cannot be must not be let wait. Past a number of calls those under way are let end: the
+            # run ends with this, and their answers are paid for.
+            if not self._in_flight or not self._has_money(party, worst_usd, {}):
+                raise BudgetError(self._ended or self._why(party, worst_usd), hint=self.hint)
             await self._next_settlement()
         reservation = Reservation(worst_usd)
-        self._reserved_usd += worst_usd
+        account = self.accounts.setdefault(party, Account()) if party else Account()
+        self._reserved[party] = self._reserved.get(party, 0.0) + worst_usd
         self._in_flight += 1
         self.calls += 1
+        account.calls += 1
         try:
             yield reservation
         finally:
             self._in_flight -= 1
-            # With nothing in flight nothing is reserved: rounding must not add up.
-            self._reserved_usd = self._reserved_usd - worst_usd if self._in_flight else 0.0
+            self._reserved[party] -= worst_usd
+            if not self._in_flight:
+                self._reserved.clear()  # rounding must not add up
             self.spent_usd += reservation.spent_usd
+            account.spent_usd += reservation.spent_usd
+            if outside:
+                account.outside_usd += reservation.counts_usd or 0.0
+                account.outside_calls += 1
+                account.outside_unknown += reservation.counts_usd is None
             waiting, self._waiting = self._waiting, []
             for future in waiting:
                 if not future.done():
                     future.set_result(None)
             if self.on_settled is not None:
-                self.on_settled(self.spent_usd, self.calls)
+                self.on_settled(self)
+
+    def outside_usd(self, party: str) -> float:
+        """What a party's calls outside of any case have cost by now; NaN if that of one of head's is not known."""
+        account = self.accounts.get(party, Account())
+        return math.nan if account.outside_unknown and party == "head" else account.outside_usd
+
+    def charge(self, spent_usd: float, calls: int) -> None:
+        """Count what was spent elsewhere on the same cap, and have it stored."""
+        self.spent_usd += spent_usd
+        self.calls += calls
+        if self.on_settled is not None:
+            self.on_settled(self)
 
     def require(self, worst_usd: float, calls: int) -> None:
         """See that many calls, made together elsewhere, cannot pass a cap.
@@ -79,7 +144,7 @@ class Budget:
             raise BudgetError(
                 f"{calls} calls would pass {self.name} of {self.max_calls} calls ({self.calls} made)", hint=self.hint
             )
-        if self.max_usd is not None and self.spent_usd + self._reserved_usd + worst_usd > self.max_usd:
+        if self.max_usd is not None and self.spent_usd + sum(self._reserved.values()) + worst_usd > self.max_usd:
             raise BudgetError(
                 f"{calls} calls could cost ${worst_usd:.4f}, which would pass {self.name} of ${self.max_usd:.2f}"
                 f" (${self.spent_usd:.4f} spent in {self.calls} calls)",
@@ -91,18 +156,98 @@ class Budget:
         self._waiting.append(future)
         await future
 
-    def _never_fits(self, worst_usd: float) -> bool:
-        """Whether no settlement can make room: who asks for what cannot be must not be let wait."""
-        return self.max_usd is not None and self.spent_usd + worst_usd > self.max_usd
+    def _has_calls(self, party: str) -> bool:
+        if self.max_calls is None:
+            return True
+        most = self.share_calls() if party in self.sides else None
+        mine = self.accounts.get(party, Account()).calls
+        return self.calls < self.max_calls and (most is None or mine < most)
 
-    def _fits(self, worst_usd: float) -> bool:
-        money = self.max_usd is None or self.spent_usd + self._reserved_usd + worst_usd <= self.max_usd
-        return money and (self.max_calls is None or self.calls < self.max_calls)
+    def _has_money(self, party: str, worst_usd: float, reserved: Mapping[str, float]) -> bool:
+        """Whether a call of a party has room beside what is spent and what is reserved."""
+        if self.max_usd is None:
+            return True
+        if self.spent_usd + sum(reserved.values()) + worst_usd > self.max_usd:
+            return False
+        share = self.share_usd(reserved) if party in self.sides else None
+        account = self.accounts.get(party, Account())
+        return share is None or account.spent_usd + reserved.get(party, 0.0) + worst_usd <= share
 
-    def _why(self, worst_usd: float) -> str:
+    def share_usd(self, reserved: Mapping[str, float] | None = None) -> float | None:
+        """The most that a side may have spent and in flight, in US dollars; None without a cap or shares.
+
+        Args:
+            reserved: What is in flight, by party.
+        """
+        if self.max_usd is None or not self.sides:
+            return None
+        held = reserved or {}
+        judges = self.accounts.get(EVALUATION, Account()).spent_usd + held.get(EVALUATION, 0.0)
+        nobody = self.spent_usd - sum(account.spent_usd for account in self.accounts.values()) + held.get("", 0.0)
+        kept = KEPT_FOR_EVALUATION * self.max_usd if self.judged else 0.0
+        return (self.max_usd - max(kept, judges) - max(0.0, nobody)) / len(self.sides)
+
+    def share_calls(self) -> int | None:
+        """The most calls that a side may make; None without a cap or shares."""
+        if self.max_calls is None or not self.sides:
+            return None
+        judges = self.accounts.get(EVALUATION, Account()).calls
+        nobody = self.calls - sum(account.calls for account in self.accounts.values())
+        kept = int(KEPT_FOR_EVALUATION * self.max_calls) if self.judged else 0
+        return (self.max_calls - max(kept, judges) - nobody) // len(self.sides)
+
+    def _why(self, party: str, worst_usd: float) -> str:
         if self.max_calls is not None and self.calls >= self.max_calls:
-            return f"{self.name} of {self.max_calls} calls is used up"
+            return f"{self.name} of {self.max_calls} calls is used up{self._told()}"
+        most, share = self.share_calls(), self.share_usd()
+        account = self.accounts.get(party, Account())
+        if party in self.sides and most is not None and account.calls >= most:
+            return f"{party}'s share of {self.name}, {most} of {self.max_calls} calls, is used up{self._told()}"
+        next_one = f"the next call could cost ${worst_usd:.4f}"
+        if party in self.sides and share is not None and account.spent_usd + worst_usd > share:
+            return (
+                f"{party}'s calls have used {party}'s share of {self.name}: {next_one} beside ${account.spent_usd:.4f}"
+                f" spent, and the share is ${share:.4f} of ${self.max_usd:.2f}{self._told()}"
+            )
         return (
-            f"the next call could cost ${worst_usd:.4f}, which would pass {self.name} of ${self.max_usd:.2f}"
-            f" (${self.spent_usd:.4f} spent in {self.calls} calls)"
+            f"{next_one}, which would pass {self.name} of ${self.max_usd:.2f}"
+            f" (${self.spent_usd:.4f} spent in {self.calls} calls){self._told()}"
         )
+
+    def _told(self) -> str:
+        """What everybody has spent, where there is more than one."""
+        if not self.sides:
+            return ""
+        parties = [(party, self.accounts[party]) for party in (*self.sides, EVALUATION) if party in self.accounts]
+        spent = ", ".join(
+            f"{_CALLED.get(party, party)} ${one.spent_usd:.4f} in {one.calls} calls" for party, one in parties
+        )
+        return f"; spent by {spent}" if spent else ""
+
+
+def needed(budget: Budget, answered: Mapping[Side, int], cases: int) -> str:
+    """What a cap would have had to be for one answer a case, by what was spent so far, in words; empty if unknown.
+
+    Args:
+        budget: With its accounts.
+        answered: By side, how many answers there are.
+        cases: How many cases there are.
+    """
+    sides = [side for side in SIDES if answered.get(side)]
+    if not sides or not budget.sides:
+        return ""
+    judges = budget.accounts.get(EVALUATION, Account())
+    wanted, of = len(budget.sides) * cases, sum(answered[side] for side in sides)
+    told = []
+    if budget.max_usd is not None:
+        largest = max(budget.accounts.get(side, Account()).spent_usd / answered[side] for side in sides)
+        told.append(f"${_cap(budget, largest * wanted, judges.spent_usd / of * wanted):.4f}")
+    if budget.max_calls is not None:
+        most = max(budget.accounts.get(side, Account()).calls / answered[side] for side in sides)
+        told.append(f"{_cap(budget, most * wanted, judges.calls / of * wanted):.0f} calls")
+    return f"about {' and '.join(told)} would have been needed for one answer a case" if told else ""
+
+
+def _cap(budget: Budget, sides: float, judges: float) -> float:
+    """The cap with which both the sides' shares and what is kept for judges suffice."""
+    return max(sides + judges, sides / (1.0 - KEPT_FOR_EVALUATION) if budget.judged else 0.0)

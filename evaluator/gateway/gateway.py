@@ -139,14 +139,14 @@ class Gateway:
     def charge(self, spent_usd: float, calls: int) -> None:
         """Count what was spent elsewhere: by another run of the same job, or by a batch. One budget holds for all."""
         self.spent_usd += spent_usd
-        self.budget.spent_usd += spent_usd
-        self.budget.calls += calls
-        if self.budget.on_settled is not None:
-            self.budget.on_settled(self.budget.spent_usd, self.budget.calls)
+        self.budget.charge(spent_usd, calls)
 
-    def caller(self, scope: str = "") -> "Caller":
-        """A door to this gateway whose answers are shared, through the cache, with callers of the same scope."""
-        return Caller(self, scope)
+    def caller(self, scope: str = "", *, party: str = "") -> "Caller":
+        """A door to this gateway whose answers are shared, through the cache, with callers of the same scope.
+
+        What is asked through it is spent by `party`; see `Budget`.
+        """
+        return Caller(self, scope, party)
 
     def provider(self, name: str) -> Provider:
         """The provider of a name.
@@ -204,11 +204,12 @@ class Gateway:
 
         line = self.pace.line(wire.provider.name, wire.model, wire.provider.limits)
         ticket, size = line.ticket(), len(wire.body)
+        longest = None if wire.most is None else wire.most.output_tokens
 
         async def attempt() -> Exchange:
-            turn = line.enter(size, wire.limit)
+            turn = line.enter(size, longest)
             if turn is None:
-                turn = await line.wait(ticket, size, wire.limit)
+                turn = await line.wait(ticket, size, longest)
             ending, told, used, failed = Ending.FAILED, NOTHING, None, None
             try:
                 exchange, usage = await self._charged(wire, worst)
@@ -242,7 +243,7 @@ class Gateway:
 
     async def _charged(self, wire: Wire, worst: float | None) -> tuple[Exchange, Usage | None]:
         """One attempt, its cost charged against the budget."""
-        async with self.budget.reserve(worst or 0.0) as reservation:
+        async with self.budget.reserve(worst or 0.0, party=wire.party) as reservation:
             # Until the answer tells its tokens, what was sent may be charged in full.
             reservation.spent_usd = reservation.worst_usd
             try:
@@ -318,10 +319,11 @@ class Gateway:
 class Caller:
     """A `ModelCaller` whose answers belong to a scope of the cache."""
 
-    def __init__(self, gateway: Gateway, scope: str) -> None:
-        """Bind a gateway and a scope."""
+    def __init__(self, gateway: Gateway, scope: str, party: str = "") -> None:
+        """Bind a gateway, a scope, and who spends."""
         self._gateway = gateway
         self._scope = scope
+        self._party = party
 
     async def chat(self, request: ChatRequest) -> ChatAnswer:
         """Ask for one chat completion; see `ModelCaller.chat`."""
@@ -330,13 +332,15 @@ class Caller:
         if request.response_format is not None:
             body["response_format"] = request.response_format
         body.update(provider.extras)
-        wire = make_wire(provider, "/chat/completions", body, request.model)
+        wire = make_wire(provider, "/chat/completions", body, request.model, self._party)
         answer, call = await self._gateway.send(wire, scope=self._scope, repeat=request.repeat)
         return read_chat(answer, call)
 
     async def embed(self, texts: tuple[str, ...], *, provider: str, model: str) -> EmbeddingAnswer:
         """Ask for the embeddings of some texts; see `ModelCaller.embed`."""
         found = self._gateway.provider(provider)
-        wire = make_wire(found, "/embeddings", {"model": model, "input": list(texts)}, model, inputs=len(texts))
+        wire = make_wire(
+            found, "/embeddings", {"model": model, "input": list(texts)}, model, self._party, inputs=len(texts)
+        )
         answer, call = await self._gateway.send(wire, scope=self._scope, repeat=0)
         return read_embeddings(answer, call, len(texts))

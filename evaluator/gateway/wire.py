@@ -23,18 +23,17 @@ class Wire:
     worst: Usage
     most: Usage | None
     """The same, or None where nothing in the body limits the answer."""
-    limit: int | None = None
-    """Most tokens of an answer, where the body says it."""
+    party: str = ""
+    """Who spends; see `Budget`."""
     inputs: int = 1
     """Texts to embed; 1 for what is no embedding."""
 
 
-def make_wire(provider: Provider, path: str, body: Mapping[str, Any], model: str, inputs: int = 1) -> Wire:
+def make_wire(provider: Provider, path: str, body: Mapping[str, Any], model: str, party: str, inputs: int = 1) -> Wire:
     """The request of a body, as it goes out."""
     # The order of keys is kept, in the body and so in the cache key: the order of a schema's properties is the order
     # in which a model fills them in.
     encoded = _encode(body).encode("utf-8", "replace")
-    limited = "max_tokens" in body or "max_completion_tokens" in body
     worst = worst_usage(body, len(encoded))
     most = worst if path == "/embeddings" or is_limited(body) else None
-    return Wire(provider, path, encoded, model, worst, most, worst.output_tokens if limited else None, inputs)
+    return Wire(provider, path, encoded, model, worst, most, party, inputs)

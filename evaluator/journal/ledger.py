@@ -1,5 +1,9 @@
 """What a run has spent, kept in its journal: a run that goes on must not forget what was paid for and then lost."""
 
+import json
+from dataclasses import asdict
+
+from evaluator.gateway.budget import Account, Budget
 from evaluator.journal.journal import Journal
 
 _SPENT = "spent"
@@ -22,11 +26,13 @@ class Ledger:
         """
         self._journal = journal
         self._others_usd, self._others_calls = before
-        kept = journal.meta(_SPENT)
-        dollars, _, calls = (kept or "0 0").partition(" ")
-        self.spent_usd, self.calls = float(dollars), int(calls)
+        kept = json.loads(journal.meta(_SPENT) or "{}")
+        self.spent_usd, self.calls = float(kept.get("usd", 0.0)), int(kept.get("calls", 0))
+        self.accounts = {party: Account(**account) for party, account in kept.get("accounts", {}).items()}
+        """By party; see `Budget.accounts`."""
 
-    def keep(self, spent_usd: float, calls: int) -> None:
+    def keep(self, budget: Budget) -> None:
         """Keep the totals of the budget, less what other runs spent."""
-        self.spent_usd, self.calls = spent_usd - self._others_usd, calls - self._others_calls
-        self._journal.set_meta(_SPENT, f"{self.spent_usd!r} {self.calls}")
+        self.spent_usd, self.calls = budget.spent_usd - self._others_usd, budget.calls - self._others_calls
+        accounts = {party: asdict(account) for party, account in budget.accounts.items()}
+        self._journal.set_meta(_SPENT, json.dumps({"usd": self.spent_usd, "calls": self.calls, "accounts": accounts}))

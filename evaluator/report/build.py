@@ -14,6 +14,7 @@ from evaluator.report.document_parts import (
     ConfigInfo,
     DatasetInfo,
     Distribution,
+    EstimatePart,
     IntervalPart,
     LabelTable,
     MetricRow,
@@ -136,6 +137,18 @@ def spend_part(observed: Iterable[Observed]) -> Spend:
     )
 
 
+def estimate_part(
+    calls: int | None, usd: float | None, spent_calls: int, spent_usd: float | None
+) -> EstimatePart | None:
+    """Hold what was estimated beside what was spent; None if nothing was estimated."""
+    if calls is None and usd is None:
+        return None
+    priced = bool(usd) and spent_usd is not None
+    estimated, spent = (usd, spent_usd) if priced else (calls, spent_calls)
+    error = (spent - estimated) / estimated if estimated and spent is not None else None
+    return EstimatePart(calls=calls, usd=usd, spent_calls=spent_calls, spent_usd=spent_usd, error=error)
+
+
 def from_verdict(
     verdict: Verdict,
     *,
@@ -154,6 +167,7 @@ def from_verdict(
     label_tables: Sequence[LabelTable] = (),
     distributions: Sequence[Distribution] = (),
     spend: Spend | None = None,
+    estimate: EstimatePart | None = None,
     timings: Mapping[str, float] | None = None,
     cases: CaseSelection | None = None,
     policy_changes: Sequence[PolicyChange] = (),
@@ -179,6 +193,7 @@ def from_verdict(
         label_tables: From `build_labels.label_table`.
         distributions: From `build_cases.distribution`.
         spend: From `spend_part`.
+        estimate: From `estimate_part`.
         timings: Phase -> seconds.
         cases: From `build_cases.select_cases`.
         policy_changes: What head changes in config, golden set or rubric.
@@ -201,6 +216,7 @@ def from_verdict(
         label_tables=list(label_tables),
         distributions=list(distributions),
         spend=spend or Spend(),
+        estimate=estimate,
         timings=dict(timings or {}),
         cases=list(cases.cases) if cases else [],
         cases_total=cases.total if cases else 0,

@@ -15,6 +15,7 @@ from evaluator.report.document_parts import (
     ConfigInfo,
     DatasetInfo,
     Distribution,
+    EstimatePart,
     LabelTable,
     MetricRow,
     Part,
@@ -61,6 +62,8 @@ class ResultDocument(Part):
     label_tables: list[LabelTable] = []
     distributions: list[Distribution] = []
     spend: Spend = Field(default_factory=Spend)
+    estimate: EstimatePart | None = None
+    """None where nothing could be estimated, or nothing is run."""
     timings: dict[Text, float] = {}
     """Phase -> seconds."""
     cases: list[CasePart] = []

@@ -243,6 +243,22 @@ class Spend(Part):
     """Calls to models without a known price; the sums lack them."""
     input_tokens: int = 0
     output_tokens: int = 0
+    outside_usd: Number = None
+    """Of `target_usd`: what the app asked outside of any case, such as while it started."""
+    outside_calls: int = 0
+    outside_unknown: int = 0
+    """Of `outside_calls`: those whose cost is not known."""
+
+
+class EstimatePart(Part):
+    """What was estimated before the run, and what it came to; nothing that was cached is in the latter."""
+
+    calls: int | None = None
+    usd: Number = None
+    spent_calls: int = 0
+    spent_usd: Number = None
+    error: Number = None
+    """(spent - estimated) / estimated, of dollars; of calls where dollars are not known."""
 
 
 class FailurePart(Part):

@@ -75,6 +75,7 @@ def html_report(document: ResultDocument) -> str:
             tags=list(enumerate(one_line(tag, 60) for tag in all_tags(document))),
             shown_note=presentation.shown_note(document),
             rerun=one_line(document.rerun, 1000),
+            estimate=presentation.estimate_text(document),
             timings=[(one_line(name, 60), wording.duration(seconds)) for name, seconds in document.timings.items()],
         )
     )
@@ -110,6 +111,8 @@ def _facts(document: ResultDocument) -> list[tuple[str, str, str]]:
         facts.append(("Repeats", str(document.repeats), "answers per case and side"))
     if spend.total_usd:
         small = f"app {wording.money(spend.target_usd)} · judging {wording.money(spend.evaluation_usd)}"
+        if spend.outside_usd:
+            small += f" · outside of any case {wording.money(spend.outside_usd)}"
         if spend.cached_calls:
             small += f" · really spent {wording.money(spend.real_usd)}"
         if spend.unpriced_calls:

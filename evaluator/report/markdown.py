@@ -133,6 +133,7 @@ def render(document: ResultDocument, tier: Tier, report_url: str = "") -> str:
             shown_note=Safe(presentation.shown_note(document)),
             rerun=fence(one_line(document.rerun, 500), "sh") if document.rerun and tier.table else "",
             report_url=Safe(report_url),
+            estimate=Safe(presentation.estimate_text(document)),
             tool=brief(f"{document.tool.name} {document.tool.version}", _SHORT),
         )
     )

@@ -95,12 +95,29 @@ def spend_text(spend: Spend) -> str:
     notes = []
     if spend.evaluation_usd:
         notes.append(f"{wording.money(spend.evaluation_usd)} of it judging")
+    if spend.outside_usd:
+        notes.append(f"{wording.money(spend.outside_usd)} of it outside of any case")
     if spend.cached_calls and spend.real_usd is not None:
         real = f"{wording.money(spend.real_usd)} really spent, the rest cached"
         notes.append(real if spend.real_usd else "nothing really spent, all of it cached")
     if spend.unpriced_calls:
         notes.append(f"{wording.count(spend.unpriced_calls, 'call')} without a known price")
     return wording.money(spend.total_usd) + (f" ({'; '.join(notes)})" if notes else "")
+
+
+def estimate_text(document: ResultDocument) -> str:
+    """Hold estimate and bill side by side: `Estimated $0.42 in 960 calls, spent $0.39 in 912 (7% less)`."""
+    part = document.estimate
+    if part is None:
+        return ""
+    off = ""
+    if part.error is not None:
+        size = f"{abs(part.error) * 100:,.0f}%"
+        off = " (as estimated)" if size == "0%" else f" ({size} {'more' if part.error > 0 else 'less'})"
+    if part.usd and part.spent_usd is not None:
+        told = wording.money(part.usd) + (f" in {wording.count(part.calls, 'call')}" if part.calls else "")
+        return f"Estimated {told}, spent {wording.money(part.spent_usd)} in {part.spent_calls:,}{off}"
+    return f"Estimated {wording.count(part.calls or 0, 'call')}, made {part.spent_calls:,}{off}"
 
 
 def sight(document: ResultDocument) -> str:

@@ -1,12 +1,13 @@
 """Puts the result document together from a finished run: journal, numbers and verdict in, one document out."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from evaluator.gate import SliceResult, describe, detectable_changes
+from evaluator.gateway.budget import Account
 from evaluator.journal.journal import Journal
 from evaluator.journal.trials import trials_of
 from evaluator.policy import GoldenSet, Policy
@@ -19,6 +20,7 @@ from evaluator.report.document_parts import (
     ConfigInfo,
     DatasetInfo,
     Distribution,
+    EstimatePart,
     LabelTable,
     PolicyChange,
     RefInfo,
@@ -62,6 +64,9 @@ class RunFacts:
     beside_usd: float = 0.0
     """What was paid for beside base and head: the anchor, where it had to be asked."""
     beside_calls: int = 0
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+    """What each side spent, for what its app asked outside of any case."""
+    estimate: EstimatePart | None = None
     show_texts: bool = True
     """Whether questions, answers and reasons may stand in the report."""
 
@@ -112,13 +117,24 @@ def build_document(
             PolicyChange(path=change.path, what=change.what, effect=change.effect)
             for change in (*policy.changes, *golden.changes)
         ],
+        estimate=facts.estimate,
         notes=_notes(facts, policy, table, verdict, journal),
         rerun=facts.rerun,
     )
 
 
 def _spend(spend: Spend, facts: RunFacts) -> Spend:
-    """With what the anchor cost: it is the evaluation's money, not the app's."""
+    """With what was asked outside of any case, and what the anchor cost: the evaluation's money, not the app's."""
+    outside = [account for account in facts.accounts.values() if account.outside_calls]
+    if outside:
+        usd, calls = sum(one.outside_usd for one in outside), sum(one.outside_calls for one in outside)
+        unknown = sum(one.outside_unknown for one in outside)
+        more: dict[str, float] = {
+            name: (getattr(spend, name) or 0.0) + usd for name in ("target_usd", "total_usd", "real_usd")
+        }
+        more |= {"outside_usd": usd, "outside_calls": calls, "outside_unknown": unknown}
+        more |= {"calls": spend.calls + calls, "unpriced_calls": spend.unpriced_calls + unknown}
+        spend = spend.model_copy(update=more)
     if not facts.beside_calls:
         return spend
     sums = {
@@ -144,6 +160,7 @@ def _notes(facts: RunFacts, policy: Policy, table: Table, verdict: Verdict, jour
         notes.append(f"{facts.effort.cases} of {facts.effort.of} cases were enough to decide every objective")
     if facts.base is not None and policy.side == "head":
         notes.append("base has no config file, so head's rules were used; from the next change on base's rule")
+    notes += _outside(facts.accounts, verdict)
     notes += _nothing_to_lose(verdict)
     notes += _commonest_failures(journal, table, said=facts.show_texts)
     if table.incomparable_latencies:
@@ -151,6 +168,22 @@ def _notes(facts: RunFacts, policy: Policy, table: Table, verdict: Verdict, jour
             f"{table.incomparable_latencies} pairs of latencies were measured in different runs and are not compared"
         )
     return notes
+
+
+def _outside(accounts: Mapping[str, Account], verdict: Verdict) -> list[str]:
+    """What apps asked outside of any case: what it cost, and where that is not known."""
+    bounded = any(result.objective.metric.unit == "usd" for result in verdict.objectives.values())
+    told = []
+    for side in SIDES:
+        account = accounts.get(side, Account())
+        known = account.outside_calls - account.outside_unknown
+        if known:
+            spread = f", spread over the costs of {side}'s answers" if bounded else ", which is in no case's cost"
+            told.append(f"{side}: {known} calls outside of any case cost ${account.outside_usd:.4f}{spread}")
+        if account.outside_unknown:
+            closed = ", so no bound on cost can pass" if bounded and side == "head" else ""
+            told.append(f"{side}: the cost of {account.outside_unknown} calls outside of any case is not known{closed}")
+    return told
 
 
 def _nothing_to_lose(verdict: Verdict) -> list[str]:

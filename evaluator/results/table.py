@@ -1,19 +1,21 @@
 """From the journal to the numbers: one array a metric column and side, `(cases, repeats)`, NaN where nothing counts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from evaluator.gate.missing import COST_COLUMN, spread
 from evaluator.journal.journal import Journal
-from evaluator.records import INFRASTRUCTURE_KINDS, SIDES, Case, Metric, Side
-from evaluator.results.values import answer_values
+from evaluator.records import INFRASTRUCTURE_KINDS, SIDES, Case, FailureKind, Metric, Output, Side
+from evaluator.results.values import answer_values, cost_of_failure, measured_values
 from evaluator.scoring.interface import Scorer
 
 Values = npt.NDArray[np.float64]
 ERRORS = "error_rate"
 """The column that every answer has a value in."""
+_BREAKING_OFF = (FailureKind.CRASH, FailureKind.HANG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,10 @@ class Table:
     """Pairs whose latencies were measured in different runs, so that base's is left out."""
     first_outage: str = ""
     """What the first of them said; untrusted."""
+    failed: Mapping[Side, int] = field(default_factory=dict)
+    """Answers that the app itself failed to give."""
+    broke_off: tuple[int, ...] = ()
+    """Places of the cases that base's app crashed or hung on, which what runs beside it may have brought about."""
 
     @property
     def answers(self) -> dict[Side, int]:
@@ -38,9 +44,24 @@ class Table:
         return {side: int((~np.isnan(columns[ERRORS])).sum()) for side, columns in self.columns.items()}
 
 
+@dataclass(slots=True)
+class _Beside:
+    """What a side paid beside its answers, and how many of these have a cost; also those that no table shows."""
+
+    usd: float
+    priced: int = 0
+
+    def add(self, output: Output, side: Side) -> None:
+        """Take in an answer."""
+        if output.failure is not None:
+            self.usd += cost_of_failure(output, side)
+        else:
+            self.priced += COST_COLUMN in measured_values(output, side)
+
+
 def read_table(
     journal: Journal, cases: Sequence[Case], metrics: Sequence[Metric], scorers: Sequence[Scorer], *, repeats: int,
-    sides: Sequence[Side] = SIDES,
+    sides: Sequence[Side] = SIDES, outside: Mapping[Side, float] | None = None,
 ) -> Table:  # fmt: skip
     """Read all of a journal into arrays; memory is 8 bytes a value.
 
@@ -51,6 +72,7 @@ def read_table(
         scorers: Who made the scores.
         repeats: Repeats a case.
         sides: The sides that were run.
+        outside: US dollars that each paid outside of its answers, which are spread over their costs.
     """
     index = {case.id: position for position, case in enumerate(cases)}
     names = sorted({metric.source for metric in metrics})
@@ -58,17 +80,26 @@ def read_table(
     columns = {side: {name: np.full(shape, np.nan) for name in names} for side in sides}
     outages: dict[Side, set[tuple[int, int]]] = {side: set() for side in sides}
     said: list[str] = []
+    failed: dict[Side, int] = dict.fromkeys(sides, 0)
+    broke_off: dict[int, None] = {}
+    beside = {side: _Beside((outside or {}).get(side, 0.0)) for side in sides}
 
     measured: dict[Side, dict[tuple[int, int], str]] = {side: {} for side in sides}
     for case_id, side, repeat, output in journal.all_outputs():
+        if side in beside:
+            beside[side].add(output, side)
         place = _place(index, case_id, side, repeat, shape, sides)
         if place is None:
             continue
-        _fill(columns[side], answer_values(cases[place[0]], output, scorers), place)
+        _fill(columns[side], answer_values(cases[place[0]], output, scorers, side), place)
         if output.failure is not None:
             if output.failure.kind in INFRASTRUCTURE_KINDS:
                 outages[side].add(place)
                 said.append(output.failure.message) if not said else None
+                continue
+            failed[side] += 1
+            if side == "base" and output.failure.kind in _BREAKING_OFF:
+                broke_off[place[0]] = None
             continue
         if output.calls:  # an answer without calls was measured by us, in this run
             measured[side][place] = output.measured_in
@@ -83,6 +114,9 @@ def read_table(
             said.append(f"scorer {score.scorer}: {score.failure.message}") if not said else None
             continue
         _fill(columns[side], score.values, place)
+    for side, values in columns.items():
+        if COST_COLUMN in values:
+            values[COST_COLUMN] = spread(values[COST_COLUMN], beside[side].usd, beside[side].priced)
     dropped = _drop_incomparable(columns, measured) if len(sides) > 1 else 0
     return Table(
         tuple(case.id for case in cases),
@@ -91,6 +125,8 @@ def read_table(
         {side: len(at) for side, at in outages.items()},
         dropped,
         said[0] if said else "",
+        failed,
+        tuple(broke_off),
     )
 
 

@@ -28,6 +28,14 @@ async def answer_all(opened: OpenRun, *, label: str) -> tuple[Table, str]:
     job, ready, journal, cases = opened.job, opened.ready, opened.journal, list(opened.golden.cases)
     work = AllOnce(len(cases), ("head",), repeats=job.repeats, seed=seed_of(journal))
     await opened.engine.run(schedule_of(cases, ready, journal), work, journal, job.show(ready.gateway, Watched(label)))
-    table = read_table(journal, cases, ready.metrics, ready.scorers, repeats=job.repeats, sides=("head",))
+    table = read_table(
+        journal,
+        cases,
+        ready.metrics,
+        ready.scorers,
+        repeats=job.repeats,
+        sides=("head",),
+        outside={"head": ready.gateway.budget.outside_usd("head")},
+    )
     not_kept = opened.baselines.keep(opened.content("head"), opened.run_id, table, journal)
     return table, f"not kept as a baseline: {not_kept}" if not_kept else "kept as a baseline for later comparisons"

@@ -10,7 +10,7 @@ from evaluator.config.objectives import DEFAULT_MAX_ERROR_RATE
 from evaluator.errors import InfrastructureError, SourceError
 from evaluator.journal.journal import Journal
 from evaluator.records import Side
-from evaluator.results.table import Table
+from evaluator.results.table import ERRORS, Table
 from evaluator.runner.alone import answer_all
 from evaluator.runner.baselines import Known, Values, read_answers
 from evaluator.runner.identity import content_of
@@ -63,6 +63,15 @@ def pooled_baseline(opened: OpenRun) -> Known | None:
     return None if known is None else replace(known, columns=_without_latency(known.columns))
 
 
+def earlier_runs(opened: OpenRun) -> Known | None:
+    """Earlier runs of base's content, whether or not their values count for the verdict."""
+    section = opened.policy.loaded.config.baseline
+    ids = [case.id for case in gated_cases(opened.golden)]
+    return opened.baselines.known(
+        opened.content("base"), ids, most_runs=max(1, section.pool), max_age_s=section.max_age
+    )
+
+
 def bring_answers(opened: OpenRun, known: Known) -> None:
     """Put one earlier answer a case into the journal, so that the report can show it beside head's."""
     journal, ids = opened.journal, {case.id for case in gated_cases(opened.golden)}
@@ -85,7 +94,14 @@ def with_baseline(table: Table, known: Known, rows: Sequence[int]) -> Table:
     pooled = {name: values[list(rows)] for name, values in known.columns.items()}
     nothing = np.full(next(iter(pooled.values())).shape, np.nan)
     columns["base"] = {name: pooled.get(name, nothing) for name in table.columns["base"]}
-    return replace(table, columns=columns, outages={**table.outages, "base": 0}, incomparable_latencies=0)
+    return replace(
+        table,
+        columns=columns,
+        outages={**table.outages, "base": 0},
+        failed={**table.failed, "base": int(np.nansum(columns["base"][ERRORS]))},
+        broke_off=(),
+        incomparable_latencies=0,
+    )
 
 
 async def measured_anchor(opened: OpenRun) -> tuple[Anchor | None, str]:

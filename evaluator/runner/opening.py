@@ -12,6 +12,7 @@ from evaluator.config.overrides import Overrides, with_overrides
 from evaluator.engines.choose import open_engine
 from evaluator.engines.interface import Engine, Progress
 from evaluator.errors import EvalGateError, InfrastructureError, SourceError, UsageError
+from evaluator.gateway.budget import EVALUATION
 from evaluator.gateway.gateway import Gateway
 from evaluator.journal.folder import RunFolder, last_of_command, run_key
 from evaluator.journal.journal import Journal
@@ -182,6 +183,7 @@ async def open_run(job: Job, *, spent_usd: float = 0.0, calls_made: int = 0) -> 
             run_id=run_id,
             spent_usd=spent_usd + ledger.spent_usd,
             calls_made=calls_made + ledger.calls,
+            accounts=ledger.accounts,
             on_settled=ledger.keep,
             cache_scope=_scope(job, policy, key, journal),
             environ=job.environ,
@@ -197,7 +199,7 @@ async def open_run(job: Job, *, spent_usd: float = 0.0, calls_made: int = 0) -> 
             ):
                 # What a judge says of a canary hangs on no run, unless every answer is to be asked for anew.
                 scope = "" if job.use_cache else request.cache_scope
-                found = await try_judges(ready.scorers, ready.gateway.caller(scope))
+                found = await try_judges(ready.scorers, ready.gateway.caller(scope, party=EVALUATION))
                 keep_findings(journal, found)
                 tried = replace(ready, told=(*ready.told, *found.warnings))
                 yield OpenRun(job, sources, policy, golden, tried, journal, run_id, folder.path, baselines, engine)

@@ -6,12 +6,15 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from evaluator.errors import BudgetError
-from evaluator.records import MOST_TRACED, Call, Case, Failure, Output, ToolCall, TracedRequest, Usage
+from evaluator.records import MOST_TRACED, Call, Case, Failure, FailureKind, Output, ToolCall, TracedRequest, Usage
 
 SETTLE_S = 10.0
 """How long requests that are still under way when a case has its answer are waited for: they are the case's too."""
 KILLED_S = 2.0
 """How long it may take until the requests of a process that was killed have ended."""
+_EXCUSES = frozenset({FailureKind.RATE_LIMIT, FailureKind.SERVER, FailureKind.TIMEOUT, FailureKind.NETWORK})
+"""Failures of a provider, as the gateway saw them. What a key may not do (403), the app need not have asked; where the
+key itself is refused, the run ends."""
 
 
 class Trace(Protocol):
@@ -96,10 +99,6 @@ class Metering:
     """All slots that were given."""
     unpriced: list[str] = field(default_factory=list)
     """The models of all calls whose cost is not known."""
-
-    def outside_usd(self) -> float:
-        """What was spent outside of any case, such as while the app started; no case's cost has it."""
-        return sum(slot.outside.charged_usd for slot in self.slots)
 
 
 @dataclass(slots=True)
@@ -244,6 +243,6 @@ def reason(failure: Failure, trace: Trace, outside: Trace) -> Failure:
     if not trace.requests and outside.requests:  # it may have failed while it was started again for this case
         began = outside.began + outside.requests[-1].started_s
         why = outside.failure if began >= trace.began else None
-    if why is not None:
+    if why is not None and why.kind in _EXCUSES:
         return Failure(why.kind, f"{why.message}; then the app: {failure.message}")
     return failure

@@ -77,9 +77,13 @@ class PromptTarget(Target):
         """End the process that renders."""
         await self._renderer.close()
 
+    async def rendered(self, case: Case) -> tuple[str, ...] | Failure:
+        """The texts of the messages that a case is asked with."""
+        return await self._renderer.render(variables_of(case.input))
+
     async def answer(self, case: Case, *, repeat: int = 0) -> Output:
         """Render the prompt for a case and ask the model."""
-        texts = await self._renderer.render(variables_of(case.input))
+        texts = await self.rendered(case)
         if isinstance(texts, Failure):
             return Output(failure=texts)
         messages = [

@@ -12,7 +12,7 @@ from evaluator.config.model import Config
 from evaluator.config.objectives import bind_objectives
 from evaluator.config.scorers import JudgeOptions, SimilarityOptions
 from evaluator.errors import ConfigError
-from evaluator.gateway.budget import Budget
+from evaluator.gateway.budget import EVALUATION, Account, Budget
 from evaluator.gateway.cache import AnswerStore
 from evaluator.gateway.gateway import Gateway
 from evaluator.gateway.outbox import Outbox
@@ -46,8 +46,10 @@ class RunRequest:
     spent_usd: float
     """What this run has spent in earlier processes, and its calls: the budget goes on from there."""
     calls_made: int
-    on_settled: Callable[[float, int], None] | None
-    """Told dollars and calls so far after each settlement."""
+    accounts: Mapping[str, Account]
+    """What of it each party has spent."""
+    on_settled: Callable[[Budget], None] | None
+    """Told after each settlement."""
     cache_scope: str
     """Runs of one scope share cached answers; a scope of its own shares none."""
     environ: Mapping[str, str]
@@ -118,6 +120,9 @@ async def prepared(request: RunRequest) -> AsyncIterator[Prepared]:
                     spent_usd=request.spent_usd,
                     calls=request.calls_made,
                     on_settled=request.on_settled,
+                    sides=tuple(request.roots) if len(request.roots) > 1 else (),
+                    judged=bool(scorer_models(config)),
+                    accounts=dict(request.accounts),
                 ),
                 run_id=request.run_id,
                 outbox=Outbox(request.scratch) if batched else None,
@@ -126,7 +131,7 @@ async def prepared(request: RunRequest) -> AsyncIterator[Prepared]:
         require_expected(request.loaded, request.cases)
         labels = dataset_labels(config.scorers, request.cases)
         scorers = make_scorers(
-            request.loaded, request.policy_root, gateway.caller(request.cache_scope), labels,
+            request.loaded, request.policy_root, gateway.caller(request.cache_scope, party=EVALUATION), labels,
             environ=request.environ, scratch=request.scratch,
         )  # fmt: skip
         metrics = [metric for scorer in scorers for metric in scorer.metrics] + list(BUILTIN_METRICS)
@@ -148,7 +153,7 @@ async def prepared(request: RunRequest) -> AsyncIterator[Prepared]:
         targets: dict[Side, Target] = {}
         for side, root in request.roots.items():
             targets[side] = make_target(
-                side, root, request.loaded, gateway.caller(request.cache_scope),
+                side, root, request.loaded, gateway.caller(request.cache_scope, party=side),
                 environ=request.environ, scratch=request.scratch, slots=workers,
                 doorway=None if door is None else _doorway(door, request, prices, side), home=request.home,
             )  # fmt: skip

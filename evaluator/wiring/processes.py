@@ -52,7 +52,7 @@ class ProcessTarget(Target):
     Args:
         place: Where its processes live.
         make: Sets up and makes it; gives it with what people should be told.
-        metering: What it spent outside of its cases is told in the end.
+        metering: The calls whose cost is not known are told in the end.
     """
 
     def __init__(
@@ -99,12 +99,9 @@ class ProcessTarget(Target):
         return await self._target.answer(case, repeat=repeat)
 
     def notes(self) -> tuple[str, ...]:
-        """What the sandbox cannot hold here, and what of the cost is in no case."""
+        """What the sandbox cannot hold here, and which calls have no known cost."""
         found = [*self._notes, *(self._target.notes() if self._target is not None else ())]
         if self._metering is not None:
-            spent = self._metering.outside_usd()
-            if spent > 0:
-                found.append(f"{self.side}: calls outside of any case cost ${spent:.4f}, which is in no case's cost")
             unpriced = self._metering.unpriced
             if unpriced:
                 names = ", ".join(ascii(name)[1:-1][:80] for name in sorted(set(unpriced))[:5])

@@ -61,6 +61,14 @@ class Scene:
         [path] = self.home.glob("runs/*/journal-1.sqlite")
         return sqlite3.connect(path, isolation_level=None)
 
+    def spent(self) -> tuple[float, int]:
+        """Dollars and calls, as the run's journal has them."""
+        with self.journal() as database:
+            [(told,)] = database.execute("SELECT value FROM meta WHERE name = 'spent'")
+        database.close()
+        found = json.loads(told)
+        return float(found["usd"]), int(found["calls"])
+
     def age_what_is_being_sent(self) -> None:
         """Have some minutes go by since the last run was killed."""
         with self.journal() as database:

@@ -74,11 +74,8 @@ def test_a_kill_at_any_step_costs_nothing(tmp_path: Path, when: str, step: str) 
         assert set(held.values()) == {1}
         assert len(here.api.charged) == 16
         assert unlike(said.json, here.alone().json) == []
-        with here.journal() as journal:
-            [(spent,)] = journal.execute("SELECT value FROM meta WHERE name = 'spent'")
-        journal.close()
-        assert float(spent.split()[0]) == pytest.approx(here.charged_usd())
-        assert spent.split()[1] == "16"
+        assert here.spent()[0] == pytest.approx(here.charged_usd())
+        assert here.spent()[1] == 16
 
 
 @pytest.mark.parametrize("place", ["before the answers are kept", "before they are settled", "after they are settled"])
@@ -106,10 +103,7 @@ def test_what_breaks_while_a_batch_is_collected_loses_and_doubles_nothing(
         assert said.code == 0, said.err
         assert len(here.api.batches) == 1
         assert unlike(said.json, here.alone().json) == []
-        with here.journal() as journal:
-            [(spent,)] = journal.execute("SELECT value FROM meta WHERE name = 'spent'")
-        journal.close()
-        assert float(spent.split()[0]) == pytest.approx(here.charged_usd())
+        assert here.spent()[0] == pytest.approx(here.charged_usd())
 
 
 @pytest.mark.parametrize("lost", ["the connection", "a server error"])

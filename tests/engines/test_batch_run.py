@@ -140,10 +140,7 @@ def test_failures_that_may_pass_are_sent_again_and_the_others_are_failures_of_th
         assert list(errors) == ["c3"]
         assert "too long" in str(errors)
         # The answer without a result was charged, too.
-        with here.journal() as journal:
-            [(spent,)] = journal.execute("SELECT value FROM meta WHERE name = 'spent'")
-        journal.close()
-        assert float(spent.split()[0]) == pytest.approx(here.charged_usd())
+        assert here.spent()[0] == pytest.approx(here.charged_usd())
 
 
 def test_what_fails_again_and_again_is_an_outage_and_the_next_run_asks_anew(tmp_path: Path) -> None:

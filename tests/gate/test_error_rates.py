@@ -13,7 +13,7 @@ from bench.simulation.apps import App, Effect
 from bench.simulation.rates import Cell, rates
 from bench.simulation.series import noticed_at
 from evaluator.gate import decide
-from evaluator.records import Objective
+from evaluator.records import Metric, Objective
 from tests.gate.runs import ALL, EXACT, JUDGE, Columns, drop, exact_pair, full_pair, judge_pair, objective
 
 Draw = Callable[[np.random.Generator, int, int, float], tuple[Columns, Columns]]
@@ -56,6 +56,23 @@ def test_six_objectives_together_hardly_ever_block_the_same_app() -> None:
     verdicts = [decide(*full_pair(rng, 120, 1), ALL).state for _ in range(60)]
     assert verdicts.count("fail") <= 3
     assert verdicts.count("error") == 0
+
+
+def _outage(columns: Columns, share: float, rng: np.random.Generator) -> Columns:
+    """The same run with so many of its answers lost to a provider, at random."""
+    lost = rng.random(next(iter(columns.values())).shape) < share
+    return {name: np.where(lost, np.nan, values) for name, values in columns.items()} | {"error_rate": lost * 1.0}
+
+
+@pytest.mark.parametrize(("draw", "metric"), [(judge_pair, JUDGE), (exact_pair, EXACT)], ids=["judge", "exact match"])
+@pytest.mark.parametrize("share", [0.01, 0.03])
+def test_a_provider_that_fails_both_sides_alike_blocks_no_more(draw: Draw, metric: Metric, share: float) -> None:
+    rng, states = np.random.default_rng(19), []
+    for _ in range(DRAWS):
+        base, head = (_outage(columns, share, rng) for columns in draw(rng, 200, 1, 0.0))
+        states.append(decide(base, head, [objective(metric, drop(0.05))]).state)
+    assert states.count("fail") / DRAWS <= 0.02
+    assert states.count("pass") / DRAWS >= 0.85
 
 
 JUDGED, RIGHT = (App("judge"),), (App("exact_match"),)

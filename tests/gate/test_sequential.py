@@ -194,17 +194,19 @@ def test_cases_of_a_cluster_are_asked_together_and_count_as_one_step() -> None:
     assert gate.cases_used > alone.cases_used
 
 
-def test_failures_count_as_errors_and_leave_the_rest_missing() -> None:
+@pytest.mark.parametrize("alone", [False, True])
+def test_failures_count_as_errors_and_leave_the_rest_missing_but_on_head_alone_they_are_its_own(alone: bool) -> None:
     wanted = [DROP, objective(ERRORS, maximum(0.1))]
     gate = SequentialGate(100, wanted, max_repeats=1, seed=1)
     while requests := gate.ask():
         for side, case, repeat in requests:
-            failed = side == "head" and case % 5 == 0
-            gate.tell(side, case, repeat, Failure(FailureKind.CRASH, "boom") if failed else {"judge": 4.0 + case % 2})
+            failed = case % 5 == 0 and (side == "head" or not alone)
+            gate.tell(side, case, repeat, Failure(FailureKind.SERVER, "down") if failed else {"judge": 4.0 + case % 2})
     found = gate.verdict()
     assert found.state == "fail"
     assert found.objectives["error_rate"].head == pytest.approx(0.2, abs=0.05)
-    assert found.objectives["judge"].pairs < gate.cases_used
+    assert (found.objectives["judge"].pairs == gate.cases_used) == alone
+    assert found.objectives["judge"].state == ("fail" if alone else "pass")
 
 
 def test_the_bound_on_errors_that_nobody_wrote_does_not_hold_up_a_decision() -> None:

@@ -55,8 +55,9 @@ def test_a_budget_goes_on_where_it_was_and_a_raised_one_pays_nothing_again(tmp_p
         for _ in range(3):
             said = command(tmp_path / "home", "gate", "--repo", str(repo))
             assert said.code == 3
-            assert "10 calls is used up" in said.err
-        assert len(server.requests) == 10
+            assert "of 10 calls" in said.err
+            assert "is used up" in said.err
+        assert 5 <= len(server.requests) <= 10
         git(repo, "switch", "--quiet", "main")
         raised = CONFIG.format(url=server.url) + "budget: {max_calls: 100}\n"
         commit(repo, "raise the budget", **{"llm-eval-gate_dot_yml": raised})

@@ -149,9 +149,10 @@ class Service:
         side = arrival.slot.name.rpartition("-")[0]  # base and head each have their fair part
         asked_at = time.perf_counter()
         try:
+            outside = not arrival.trace.case_id
             async with (
                 line.turn(len(arrival.body), None, side, longest_s=LONGEST_PACE_S) as turn,
-                gateway.budget.reserve(worst) as reservation,
+                gateway.budget.reserve(worst, party=arrival.slot.party, outside=outside) as reservation,
             ):
                 try:
                     async with arrival.entrance.turn(provider), gateway.server(provider) as base_url:
@@ -161,6 +162,8 @@ class Service:
                         )
                 finally:  # also where the app has gone away
                     turn.ending, turn.told, turn.used = outcome.ending, outcome.told, outcome.used
+                    call = outcome.call(gateway)
+                    reservation.counts_usd = call.counted_usd if call is not None else 0.0
                     outcome.charged_usd = reservation.spent_usd = outcome.to_charge(gateway, worst)
                     gateway.spent_usd += reservation.spent_usd
                     self._watch(arrival, outcome)

@@ -33,6 +33,11 @@ class Slot:
         return f"Slot({self.name!r})"
 
     @property
+    def party(self) -> str:
+        """Who spends what is asked with this token: the side, which the slot's name begins with."""
+        return self.name.partition("-")[0]
+
+    @property
     def trace(self) -> Trace:
         """Where a request that comes now belongs to."""
         running = self._running

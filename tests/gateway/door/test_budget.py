@@ -46,7 +46,7 @@ async def test_past_the_runs_cap_a_call_is_not_made_and_the_run_is_told(tmp_path
 
 async def test_what_is_spent_is_told_at_each_settlement(tmp_path: Path) -> None:
     told: list[tuple[float, int]] = []
-    budget = Budget(on_settled=lambda usd, calls: told.append((usd, calls)))
+    budget = Budget(on_settled=lambda budget: told.append((budget.spent_usd, budget.calls)))
     async with scene(lambda body, n: "ok", tmp_path, budget=budget) as here:
         with here.slot.case("c1"):
             for text in ("a", "b"):

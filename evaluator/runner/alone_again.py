@@ -1,0 +1,42 @@
+"""Asks base again with head's processes ended, where it broke off so often that head may have brought it about."""
+
+import asyncio
+
+from evaluator.gate.broken_base import is_beyond
+from evaluator.records import Case
+from evaluator.results.table import Table
+from evaluator.runner.opening import OpenRun
+
+MOST_ASKED = 5
+"""Cases that are asked again."""
+
+
+async def held_up(opened: OpenRun, cases: list[Case], table: Table, limit: float) -> str:
+    """Whether base answers alone what it failed to answer beside head; gives why there is no verdict, or nothing.
+
+    Head's app can burn processors, memory and connections that base's needs. A base that is held up so would look bad,
+    and head good beside it. What base fails alone as well is its own.
+
+    Args:
+        opened: The run; head's target is closed.
+        cases: Those that `table` has.
+        table: What base and head gave.
+        limit: Largest share of failed answers that is accepted.
+
+    Raises:
+        EvalGateError: The run cannot go on, such as for want of budget.
+    """
+    failed, answers = table.failed["base"], table.answers["base"]
+    if not table.broke_off or not is_beyond(failed, answers, limit):
+        return ""
+    chosen = [cases[place] for place in table.broke_off[:MOST_ASKED]]
+    await opened.ready.targets["head"].close()
+    base = opened.ready.targets["base"]
+    outputs = await asyncio.gather(*(base.answer(case) for case in chosen))
+    answered = sum(output.failure is None for output in outputs)
+    if answered <= len(chosen) / 2:
+        return ""
+    return (
+        f"base failed in {failed} of {answers} answers beside head, and answered {answered} of {len(chosen)} of these"
+        " cases when it was asked again alone: what head does keeps base from answering"
+    )

@@ -1,0 +1,66 @@
+"""What a run of two refs comes to beside its numbers: outages, a base that is no measure, a budget that did not do."""
+
+from collections.abc import Sequence
+
+from evaluator.config.objectives import DEFAULT_MAX_ERROR_RATE
+from evaluator.engines.interface import Progress, Work
+from evaluator.errors import BudgetError
+from evaluator.gate import SliceResult, with_outages
+from evaluator.gate.broken_base import not_compared, without_base
+from evaluator.gateway.budget import needed
+from evaluator.records import SIDES, BoundKind, Case, Objective, Side, Verdict
+from evaluator.results.slices import with_gated_slices
+from evaluator.results.table import Table
+from evaluator.runner.alone import schedule_of
+from evaluator.runner.alone_again import held_up
+from evaluator.runner.opening import OpenRun
+
+
+async def run_all(opened: OpenRun, cases: Sequence[Case], work: Work, progress: Progress) -> None:
+    """Run what `work` asks for.
+
+    Raises:
+        BudgetError: A cap or a side's share of it is reached; says what was spent, and what it would have taken.
+        EvalGateError: Anything else that keeps the run from its end.
+    """
+    ready, journal = opened.ready, opened.journal
+    try:
+        await opened.engine.run(schedule_of(cases, ready, journal), work, journal, progress)
+    except BudgetError as error:
+        answered: dict[Side, int] = dict.fromkeys(SIDES, 0)
+        for _, side, _, _ in journal.all_outputs():
+            answered[side] += 1
+        told = needed(ready.gateway.budget, answered, len(opened.golden.gated))
+        raise BudgetError(f"{error.message}; {told}" if told else error.message, hint=error.hint) from None
+
+
+async def concluded(
+    opened: OpenRun, judged: list[Case], table: Table, verdict: Verdict
+) -> tuple[Verdict, tuple[SliceResult, ...]]:
+    """The verdict of two refs, and what became of the slices that gate.
+
+    Args:
+        opened: The run; base may be asked once more, and head is not asked any more.
+        judged: The cases that `table` has.
+        table: What base and head gave.
+        verdict: What the gate says of it.
+    """
+    objectives, limit = opened.ready.objectives, error_bound(opened.ready.objectives)
+    verdict = without_base(verdict, table.failed["base"], table.answers["base"])
+    verdict, slices = with_gated_slices(opened.policy.loaded, judged, table, objectives, verdict)
+    reason = await held_up(opened, judged, table, limit) if verdict.state != "fail" else ""
+    verdict = not_compared(verdict, reason) if reason else verdict
+    said = table.first_outage if opened.job.show_texts else ""
+    return with_outages(verdict, table.outages, table.answers, limit, said=said), slices
+
+
+def error_bound(objectives: Sequence[Objective]) -> float:
+    """The largest share of failed cases that is accepted."""
+    limits = [
+        bound.limit
+        for objective in objectives
+        if objective.name == "error_rate"
+        for bound in objective.bounds
+        if bound.kind is BoundKind.MAX
+    ]
+    return min(limits, default=DEFAULT_MAX_ERROR_RATE)
