@@ -81,8 +81,9 @@ class Call:
     """Tokens of the answer; None if the provider did not tell them."""
     cost_usd: float | None
     """Price of the answer by the price list; None if the tokens are not known or the model has no known price."""
-    latency_s: float
-    """Seconds from sending the request to the last byte of the answer, without our own queue or retries."""
+    latency_s: float | None
+    """Seconds from sending the request to the last byte of the answer, without our own queue or retries; None for an
+    answer out of a batch, which tells none."""
     cached: bool = False
     """True if the answer came from the response cache: tokens, cost and latency are the original call's."""
     measured_in: str = ""

@@ -7,6 +7,7 @@
     ├── SourceError               git: a ref that is missing, a checkout that failed
     ├── TargetError               a target that cannot be started or is described wrongly
     ├── ScorerError               a scorer that cannot be set up
+    ├── RunSubmitted              exit code 4: no verdict yet, a later run goes on
     └── InfrastructureError       exit code 3: provider, disk, embedded model
         ├── ProviderError         one call to a model provider that failed for good
         └── BudgetError           the next call would pass the spending cap
@@ -24,6 +25,7 @@ class ExitCode(IntEnum):
     FAIL = 1
     USAGE = 2
     INFRASTRUCTURE = 3
+    SUBMITTED = 4
 
 
 class EvalGateError(Exception):
@@ -72,6 +74,12 @@ class TargetError(EvalGateError):
 
 class ScorerError(EvalGateError):
     """A scorer cannot be set up."""
+
+
+class RunSubmitted(EvalGateError):
+    """No verdict yet, and nothing is wrong: requests are with a provider as a batch, and a later run goes on."""
+
+    exit_code = ExitCode.SUBMITTED
 
 
 class InfrastructureError(EvalGateError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from evaluator.errors import UsageError
+from evaluator.errors import ConfigError, UsageError
 from evaluator.gate import Sight, expected_sight
 from evaluator.records import Metric, MetricKind, Objective, Score
 from evaluator.results.table import Values
@@ -69,6 +69,12 @@ async def measure_noise(job: Job, repeats: int) -> NoiseReport:
         raise UsageError(f"noise needs at least 2 repeats, found {repeats}")
     async with open_run(replace(job, repeats=repeats)) as opened:
         ready, cases = opened.ready, list(opened.golden.cases)
+        loaded = opened.policy.loaded
+        if loaded.config.engine == "batch" and any(map(_asks_a_model, ready.scorers)):
+            raise ConfigError(
+                f"{loaded.where('engine')}: `noise` asks judges a second time, which `engine: batch` does not do",
+                hint="run it with `--engine local`",
+            )
         table, _ = await answer_all(opened, label=f"{repeats} answers a case")
         judges = tuple([await _judge_again(scorer, opened) for scorer in ready.scorers if _asks_a_model(scorer)])
         columns = table.columns["head"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from evaluator import __version__
 from evaluator.cli import action, compare, demo, gate, init, noise, report, run, validate
 from evaluator.cli.world import World
-from evaluator.errors import EvalGateError, ExitCode
+from evaluator.errors import EvalGateError, ExitCode, RunSubmitted
 from evaluator.stopping import interruptible
 
 _COMMANDS = (gate, run, compare, report, noise, validate, init, demo, action)
@@ -21,6 +21,7 @@ _EXIT_CODES = """exit codes:
   1  the gate failed (or is inconclusive, where that is set to fail)
   2  configuration or usage error
   3  infrastructure error: provider, disk, budget spent before a verdict
+  4  no verdict yet: the run is with a provider as a batch (`engine: batch`), run the same command again
 """
 
 
@@ -61,7 +62,8 @@ def main(argv: Sequence[str] | None = None, world: World | None = None) -> int:
     except EvalGateError as error:
         from evaluator.report.escape import terminal
 
-        world.note(terminal(f"error: {error}", lines=True))  # it may quote a change, a provider, a model
+        word = "submitted" if isinstance(error, RunSubmitted) else "error"
+        world.note(terminal(f"{word}: {error}", lines=True))  # it may quote a change, a provider, a model
         return int(error.exit_code)
     except KeyboardInterrupt:
         # Where it came in the middle of an `exec`, as of an import, Python would end itself by the signal all the same.

@@ -88,7 +88,7 @@ async def _check(
     """Set up all that a run would, without a single call: what fails here would fail there."""
     from evaluator.config.objectives import bind_objectives
     from evaluator.gateway.offline import Offline
-    from evaluator.gateway.prices import Prices
+    from evaluator.gateway.prices import BATCH_SHARE, Prices
     from evaluator.runner.estimate import earlier, estimate
     from evaluator.scoring.builtin import BUILTIN_METRICS
     from evaluator.wiring.prepare import require_prices
@@ -96,7 +96,7 @@ async def _check(
     from evaluator.wiring.targets import make_target
 
     config = policy.loaded.config
-    prices = Prices(config.prices)
+    prices = Prices(config.prices, share=BATCH_SHARE if config.engine == "batch" else 1.0)
     with tempfile.TemporaryDirectory(prefix="llm-eval-gate-") as scratch:
         require_expected(policy.loaded, golden.cases)
         labels = dataset_labels(config.scorers, golden.cases)

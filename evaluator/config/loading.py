@@ -92,6 +92,7 @@ def parse_config(text: str, name: str) -> LoadedConfig:
     config = _validated(Config, parsed, name)
     loaded = LoadedConfig(config, name, parsed, hashlib.sha256(text.encode()).hexdigest())
     _check_providers(loaded)
+    check_engine(loaded)
     return loaded
 
 
@@ -116,6 +117,38 @@ def _check_providers(loaded: LoadedConfig) -> None:
                 f"{loaded.where(*path)}: provider {shown(provider)} is not described{nearest(provider, known)}"
                 f" (known: {', '.join(known)})",
                 hint=f"add `providers: {{{provider[:60]}: {{base_url: https://..., api_key_env: NAME_OF_THE_KEY}}}}`",
+            )
+
+
+def check_engine(loaded: LoadedConfig) -> None:
+    """See that the engine can run what the config asks for.
+
+    Raises:
+        ConfigError: It cannot: batches hold only what we ask models ourselves, and tell no latency.
+    """
+    config = loaded.config
+    if config.engine != "batch":
+        return
+    if config.target.prompt is None:
+        raise ConfigError(
+            f"{loaded.where('target')}: `engine: batch` runs `prompt` targets alone; a program waits for the answer to"
+            " each of its calls, and a batch answers hours later",
+            hint="write `engine: local`, or make the target a prompt file",
+        )
+    timed = next((name for name in config.objectives if name.startswith("latency")), None)
+    if timed is not None:
+        raise ConfigError(
+            f"{loaded.where('objectives', timed)}: {timed} cannot be bounded with `engine: batch`: it tells no latency",
+            hint="take the bound out, or write `engine: local`",
+        )
+    named: list[tuple[KeyPath, object]] = [(("target", "provider"), config.target.provider)]
+    named += [(("judge", "provider"), config.judge.provider)] if config.judge is not None else []
+    named += [(("scorers", place), getattr(options, "provider", None)) for place, options in enumerate(config.scorers)]
+    for path, provider in named:
+        if provider == "local":
+            raise ConfigError(
+                f"{loaded.where(*path)}: the embedded model (`provider: local`) has no Batch API",
+                hint="write `engine: local`, or name a provider that has one",
             )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from evaluator.config.loading import LoadedConfig
+from evaluator.config.loading import LoadedConfig, check_engine
 from evaluator.config.model import Config, EngineName
 from evaluator.errors import ConfigError
 
@@ -72,4 +72,6 @@ def with_overrides(loaded: LoadedConfig, given: Overrides) -> LoadedConfig:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(step) for step in first["loc"])
         raise ConfigError(f"a setting given from outside cannot be: {where}: {first['msg']}") from None
-    return replace(loaded, config=checked)
+    overridden = replace(loaded, config=checked)
+    check_engine(overridden)
+    return overridden

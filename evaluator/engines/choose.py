@@ -28,6 +28,12 @@ async def open_engine(request: RunRequest, ready: Prepared, journal: Journal) ->
     if name == "local":
         yield LocalEngine()
         return
+    if name == "batch":
+        from evaluator.engines.batch.engine import open_batch_engine
+
+        async with open_batch_engine(request, ready, journal) as engine:
+            yield engine
+        return
     raise ConfigError(
         f"{request.loaded.where('engine')}: there is no engine {name!r} yet", hint="write `engine: local`"
     )

@@ -8,6 +8,7 @@ from evaluator.engines.interface import Progress, Schedule
 from evaluator.errors import BudgetError
 from evaluator.gate import Request
 from evaluator.gateway.budget import BUDGET_HINT
+from evaluator.gateway.interface import Deferred
 from evaluator.journal.journal import Journal
 from evaluator.records import Case, FailureKind, Output, Score, Side
 from evaluator.results.values import values_of
@@ -44,19 +45,27 @@ async def run_unit(
 
     Raises:
         EvalGateError: The run cannot go on.
+        Deferred: Some answer comes later; all that can be asked by now has been asked.
     """
     case = schedule.cases[unit.case]
     outputs: dict[Side, Output] = {}
+    later: Deferred | None = None
     for side in unit.sides:
         output = journal.output(case.id, side, unit.repeat)
         fresh = output is None
         if output is None:
-            output = await schedule.targets[side].answer(case, repeat=unit.repeat)
+            try:
+                output = await schedule.targets[side].answer(case, repeat=unit.repeat)
+            except Deferred as deferred:
+                later = deferred
+                continue
             if output.failure is not None and output.failure.kind is FailureKind.BUDGET:
                 raise BudgetError(output.failure.message, hint=BUDGET_HINT)
             journal.put_output(case.id, side, unit.repeat, output)
         outputs[side] = output
         progress.advance(failed=output.failure is not None, fresh=fresh)
+    if later is not None:
+        raise later
     scores = await score_unit(case, unit.repeat, outputs, schedule.scorers, journal)
     return values_by_side(case, outputs, scores, schedule.scorers)
 
@@ -85,23 +94,35 @@ async def score_unit(
 
     Raises:
         EvalGateError: The run cannot go on.
+        Deferred: Some score comes later; all that can be asked by now has been asked.
     """
+    later: list[Deferred] = []
     scores: dict[Side, dict[str, Score]] = {
         side: {} if output.failure else journal.scores(case.id, side, repeat) for side, output in outputs.items()
     }
     answered = {side: output for side, output in outputs.items() if output.failure is None}
 
     def keep(side: Side, score: Score) -> None:
+        """Keep a score, unless there was no money for it."""
         if score.failure is not None and score.failure.kind is FailureKind.BUDGET:
             raise BudgetError(score.failure.message, hint=BUDGET_HINT)
         journal.put_score(case.id, side, repeat, score)
         scores[side][score.scorer] = score
 
     async def one(scorer: Scorer, side: Side) -> None:
-        keep(side, await scorer.score(case, answered[side], repeat=repeat))
+        """Score one side."""
+        try:
+            keep(side, await scorer.score(case, answered[side], repeat=repeat))
+        except Deferred as deferred:
+            later.append(deferred)
 
     async def pair(scorer: Scorer) -> None:
-        base, head = await scorer.score_pair(case, Pair(answered["base"], answered["head"]), repeat=repeat)
+        """Score both sides together."""
+        try:
+            base, head = await scorer.score_pair(case, Pair(answered["base"], answered["head"]), repeat=repeat)
+        except Deferred as deferred:
+            later.append(deferred)
+            return
         keep("base", base)
         keep("head", head)
 
@@ -116,4 +137,6 @@ async def score_unit(
                     group.create_task(pair(scorer))
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
+    if later:
+        raise later[0]
     return scores

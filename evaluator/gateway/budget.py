@@ -128,9 +128,28 @@ class Budget:
         return math.nan if account.outside_unknown and party == "head" else account.outside_usd
 
     def charge(self, spent_usd: float, calls: int) -> None:
-        """Count what was spent elsewhere on the same cap."""
+        """Count what was spent elsewhere on the same cap, and have it stored."""
         self.spent_usd += spent_usd
         self.calls += calls
+        if self.on_settled is not None:
+            self.on_settled(self)
+
+    def require(self, worst_usd: float, calls: int) -> None:
+        """See that many calls, made together elsewhere, cannot pass a cap.
+
+        Raises:
+            BudgetError: They could.
+        """
+        if self.max_calls is not None and self.calls + calls > self.max_calls:
+            raise BudgetError(
+                f"{calls} calls would pass {self.name} of {self.max_calls} calls ({self.calls} made)", hint=self.hint
+            )
+        if self.max_usd is not None and self.spent_usd + sum(self._reserved.values()) + worst_usd > self.max_usd:
+            raise BudgetError(
+                f"{calls} calls could cost ${worst_usd:.4f}, which would pass {self.name} of ${self.max_usd:.2f}"
+                f" (${self.spent_usd:.4f} spent in {self.calls} calls)",
+                hint=f"{self.hint}; a limit on each answer (`max_tokens`) lowers what calls could cost",
+            )
 
     async def _next_settlement(self) -> None:
         future = asyncio.get_running_loop().create_future()

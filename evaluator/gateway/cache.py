@@ -10,7 +10,7 @@ import hashlib
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,6 +116,23 @@ class AnswerStore:
         body = _encode(answer.body)
         checksum = _checksum(key, body, answer.latency_s, answer.measured_in, answer.attempts)
         self._do(_INSERT, (key, body, answer.latency_s, answer.measured_in, answer.attempts, checksum, self._now()))
+
+    def put_all(self, answers: Iterable[tuple[bytes, StoredAnswer]]) -> None:
+        """Keep many answers; on the disk itself when this returns, all of them or none."""
+        self._do("BEGIN")
+        try:
+            for key, answer in answers:
+                self.put(key, answer)
+        except BaseException:
+            if self._db.in_transaction:
+                self._do("ROLLBACK")
+            raise
+        if not self._db.in_transaction:
+            raise InfrastructureError(
+                f"the answer cache {self._path} was damaged and has been set aside", hint="run the same command again"
+            )
+        self._do("COMMIT")
+        self._do("PRAGMA wal_checkpoint(FULL)")
 
     async def keep(self, key: bytes, answer: StoredAnswer) -> None:
         """As `put`; answers that come in the same turn of the event loop cost one commit."""

@@ -1,7 +1,6 @@
 """The gateway: the only way out to a model provider. Forwards, meters, prices, paces, caches and caps the spend."""
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -15,32 +14,19 @@ from evaluator.errors import ConfigError, InfrastructureError, ProviderError
 from evaluator.gateway.budget import Budget
 from evaluator.gateway.cache import AnswerStore, StoredAnswer, request_key
 from evaluator.gateway.interface import ChatAnswer, ChatRequest, EmbeddingAnswer
-from evaluator.gateway.meter import is_complete, is_limited, read_chat, read_embeddings, read_usage, worst_usage
+from evaluator.gateway.meter import is_complete, read_chat, read_embeddings, read_usage
+from evaluator.gateway.outbox import Outbox
 from evaluator.gateway.pace import NOTHING, Ending, Pace, PatienceSpent
 from evaluator.gateway.prices import Prices
 from evaluator.gateway.providers import Provider
 from evaluator.gateway.retry import RetryPolicy, with_retries
 from evaluator.gateway.transport import NEVER_CHARGED, AttemptFailed, Exchange, open_session, post_json
+from evaluator.gateway.wire import Wire as Wire
+from evaluator.gateway.wire import make_wire
 from evaluator.records import INFRASTRUCTURE_KINDS, Call, FailureKind, Usage
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _GIVE_UP_AFTER = 8
 """Calls in a row that fail for good before a provider counts as down."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wire:
-    """One request as it goes out."""
-
-    provider: Provider
-    path: str
-    body: bytes
-    model: str
-    worst: Usage
-    most: Usage | None
-    """The same, or None where nothing in the body limits the answer."""
-    party: str = ""
-    """Who spends; see `Budget`."""
 
 
 @dataclass(slots=True)
@@ -89,15 +75,20 @@ class Gateway:
         budget: Budget,
         run_id: str,
         policy: RetryPolicy | None = None,
+        outbox: Outbox | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take what was set up elsewhere; nothing is opened before the context is entered."""
+        """Take what was set up elsewhere; nothing is opened before the context is entered.
+
+        With an outbox nothing is sent: what the store has no answer to is put there, for a batch.
+        """
         self.spent_usd = 0.0
         """Charged by providers in this process, retries included; cached answers cost nothing."""
         self._calls_before = budget.calls
         self._providers = providers
         self.store, self.prices, self.budget, self.run_id = store, prices, budget, run_id
         self._policy = policy or RetryPolicy()
+        self.outbox = outbox
         self._now = now
         self.pace = Pace(now=now)
         self._session: aiohttp.ClientSession | None = None
@@ -119,7 +110,9 @@ class Gateway:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the session; the store is its owner's to close."""
+        """Close the session and the outbox; the store is its owner's to close."""
+        if self.outbox is not None:
+            self.outbox.clear()
         if self._session is not None:
             await self._session.close()
 
@@ -144,7 +137,7 @@ class Gateway:
         return self.budget.calls
 
     def charge(self, spent_usd: float, calls: int) -> None:
-        """Count what another run of the same job has spent, so that one budget holds for both."""
+        """Count what was spent elsewhere: by another run of the same job, or by a batch. One budget holds for all."""
         self.spent_usd += spent_usd
         self.budget.charge(spent_usd, calls)
 
@@ -176,7 +169,15 @@ class Gateway:
         async with self.turn(key):
             stored = self.store.get(key)
             if stored is not None:
-                return stored.body, self._metered(wire, stored, cached=True)
+                fresh = self.outbox is not None and key in self.outbox.fresh
+                if self.outbox is not None:
+                    self.outbox.fresh.discard(key)
+                return stored.body, self._metered(wire, stored, cached=not fresh)
+            if self.outbox is not None:
+                raise self.outbox.put(
+                    key, provider.name, wire.path, wire.model, wire.body,
+                    worst_usd=self._worst_usd(wire), inputs=wire.inputs,
+                )  # fmt: skip
             answer = await self._ask(wire)
             await self.store.keep(key, answer)
             return answer.body, self._metered(wire, answer, cached=False)
@@ -188,13 +189,18 @@ class Gateway:
             turn = self._asked[key] = _Turn(self._asked, key)
         return turn
 
-    async def _ask(self, wire: Wire) -> StoredAnswer:
+    def _worst_usd(self, wire: Wire) -> float:
+        """The most that a request can cost; 0 if its model has no price, and no budget asks for one."""
         worst = self.prices.cost(wire.model, wire.worst, price_provider=wire.provider.price_provider)
         if worst is None and self.budget.max_usd is not None:
             raise ConfigError(
                 f"model '{wire.model[:80]}' has no known price, so a budget in dollars cannot be kept",
                 hint="add its price under `prices:`, in dollars per million tokens",
             )
+        return worst or 0.0
+
+    async def _ask(self, wire: Wire) -> StoredAnswer:
+        worst = self._worst_usd(wire)
 
         line = self.pace.line(wire.provider.name, wire.model, wire.provider.limits)
         ticket, size = line.ticket(), len(wire.body)
@@ -305,8 +311,8 @@ class Gateway:
             for one in (usage, most)
         )
         return Call(
-            wire.provider.name, wire.model, usage, cost, answer.latency_s, cached, answer.measured_in, answer.attempts,
-            most, most_usd,
+            wire.provider.name, wire.model, usage, cost, answer.latency_s if self.outbox is None else None, cached,
+            answer.measured_in, answer.attempts, most, most_usd,
         )  # fmt: skip
 
 
@@ -326,22 +332,15 @@ class Caller:
         if request.response_format is not None:
             body["response_format"] = request.response_format
         body.update(provider.extras)
-        wire = _wire(provider, "/chat/completions", body, request.model, self._party)
+        wire = make_wire(provider, "/chat/completions", body, request.model, self._party)
         answer, call = await self._gateway.send(wire, scope=self._scope, repeat=request.repeat)
         return read_chat(answer, call)
 
     async def embed(self, texts: tuple[str, ...], *, provider: str, model: str) -> EmbeddingAnswer:
         """Ask for the embeddings of some texts; see `ModelCaller.embed`."""
         found = self._gateway.provider(provider)
-        wire = _wire(found, "/embeddings", {"model": model, "input": list(texts)}, model, self._party)
+        wire = make_wire(
+            found, "/embeddings", {"model": model, "input": list(texts)}, model, self._party, inputs=len(texts)
+        )
         answer, call = await self._gateway.send(wire, scope=self._scope, repeat=0)
         return read_embeddings(answer, call, len(texts))
-
-
-def _wire(provider: Provider, path: str, body: Mapping[str, Any], model: str, party: str) -> Wire:
-    # The order of keys is kept, in the body and so in the cache key: the order of a schema's properties is the order
-    # in which a model fills them in.
-    encoded = _encode(body).encode("utf-8", "replace")
-    worst = worst_usage(body, len(encoded))
-    most = worst if path == "/embeddings" or is_limited(body) else None
-    return Wire(provider, path, encoded, model, worst, most, party)

@@ -51,6 +51,13 @@ class EmbeddingAnswer:
     call: Call
 
 
+class Deferred(Exception):
+    """The answer comes with a batch, in a later run: whoever asked has to be asked again then.
+
+    No error of the run, and no failure of a case: only an engine catches it.
+    """
+
+
 class ModelCaller(Protocol):
     """The part of the gateway that targets and scorers see."""
 
@@ -60,6 +67,7 @@ class ModelCaller(Protocol):
         Raises:
             ProviderError: The call failed for good after its retries; its `kind` is a `FailureKind`.
             BudgetError: The call could pass the spending cap and was not made.
+            Deferred: The answer comes with a batch (`engine: batch` alone).
         """
         ...
 

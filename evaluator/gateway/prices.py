@@ -18,12 +18,18 @@ class CacheWrites:
     """For an hour."""
 
 
+BATCH_SHARE = 0.5
+"""What OpenAI and its relatives take for a request in a batch, as a share of the price of a single call."""
+
+
 @dataclass(slots=True)
 class Prices:
     """Prices in US dollars; looking one up does no I/O."""
 
     own: Mapping[str, PriceSection] = field(default_factory=dict)
     """By model: prices per million tokens that override the list."""
+    share: float = 1.0
+    """Of these prices, what is charged: `BATCH_SHARE` where all is asked in batches."""
     _unknown: set[tuple[str | None, str]] = field(default_factory=set)
     _flat: dict[tuple[str | None, str], tuple[float, float, float] | None] = field(default_factory=dict)
 
@@ -45,7 +51,7 @@ class Prices:
             if written is not None:  # the config has no price for these: Anthropic's shares of the plain one
                 fresh += 0.25 * written.short + 1.0 * written.long
             total = fresh * own.input + usage.cached_input_tokens * cached_price + usage.output_tokens * own.output
-            return total / 1_000_000
+            return self.share * total / 1_000_000
         key = price_provider, model
         if key in self._unknown:
             return None
@@ -57,9 +63,10 @@ class Prices:
                 return None
         rates = self._flat[key]
         if rates is None or written is not None:
-            return _by_the_list(model, usage, price_provider, written)
+            return self.share * _by_the_list(model, usage, price_provider, written)
         fresh_tokens = usage.input_tokens - usage.cached_input_tokens
-        return fresh_tokens * rates[0] + usage.cached_input_tokens * rates[1] + usage.output_tokens * rates[2]
+        dear = fresh_tokens * rates[0] + usage.cached_input_tokens * rates[1] + usage.output_tokens * rates[2]
+        return self.share * dear
 
     def known(self, model: str, *, price_provider: str | None = None) -> bool:
         """True if the model has a price."""

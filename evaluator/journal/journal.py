@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -181,6 +182,37 @@ class Journal:
             # What was kept in this turn may be gone with it: nothing more is believed to be kept.
             self._failed = self._broken(error)
             raise self._failed from None
+
+    def write(self, statement: str, row: tuple[object, ...] = ()) -> None:
+        """Run a statement, for the other tables of this room; on disk as an output is.
+
+        Raises:
+            InfrastructureError: The file cannot be written.
+        """
+        self._write(statement, row)
+
+    def rows(self, statement: str, row: tuple[object, ...] = ()) -> list[Any]:
+        """The rows of a query, for the other tables of this room."""
+        return list(self._rows(statement, row))
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """What is written within is on the disk itself when this ends, all of it or nothing; power may fail then.
+
+        Nothing may be awaited within.
+        """
+        self.keep()
+        self._connection.execute("PRAGMA synchronous=FULL")
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield
+            self.keep()
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+        finally:
+            self._connection.execute("PRAGMA synchronous=NORMAL")
 
     def _begin(self) -> None:
         """Begin a commit that ends with this turn of the event loop; without a loop, each record is one."""

@@ -108,4 +108,6 @@ def _rules(policy: Policy, golden: GoldenSet, environ: Mapping[str, str]) -> dic
         "dataset": golden.digest,
         "cases": sorted(golden.gated),
         "server": environ.get("OPENAI_BASE_URL"),
+        # A batch costs half and has no latencies; the other engines give what this process would.
+        **({"engine": "batch"} if policy.loaded.config.engine == "batch" else {}),
     }

@@ -8,6 +8,7 @@ import numpy as np
 
 from evaluator.config.objectives import DEFAULT_MAX_ERROR_RATE
 from evaluator.errors import InfrastructureError, SourceError
+from evaluator.journal.journal import Journal
 from evaluator.records import Side
 from evaluator.results.table import ERRORS, Table
 from evaluator.runner.alone import answer_all
@@ -28,6 +29,7 @@ from evaluator.source.worktrees import worktrees
 from evaluator.stopping import blocking
 
 LATENCY = "latency"
+_PAID = "anchor"
 MOST_ANCHOR_REPEATS = 3
 
 
@@ -171,7 +173,7 @@ async def _measure(opened: OpenRun, alone: Job, share: float, name: str) -> Anch
             max_age_s=config.baseline.max_age,
         )
     if known is not None:
-        return Anchor(name, checkout, _without_latency(known.columns), share)
+        return Anchor(name, checkout, _without_latency(known.columns), share, *_paid_before(opened.journal))
     gateway = opened.ready.gateway
     before = gateway.total_spent_usd, gateway.total_calls
     async with open_run(alone, spent_usd=before[0], calls_made=before[1]) as run:
@@ -179,6 +181,7 @@ async def _measure(opened: OpenRun, alone: Job, share: float, name: str) -> Anch
         # With what an earlier process has paid of it, if it was stopped.
         spent, calls = run.ready.gateway.total_spent_usd - before[0], run.ready.gateway.total_calls - before[1]
         gateway.charge(spent, calls)
+        opened.journal.set_meta(_PAID, f"{spent!r} {calls}")
         lost = table.outages["head"]
         if lost > DEFAULT_MAX_ERROR_RATE * table.answers["head"]:
             raise InfrastructureError(
@@ -192,6 +195,12 @@ async def _measure(opened: OpenRun, alone: Job, share: float, name: str) -> Anch
     rows = [place[case_id] for case_id in ids]
     columns = _without_latency({name: values[rows] for name, values in table.columns["head"].items()})
     return Anchor(name, checkout, columns, share, spent, calls)
+
+
+def _paid_before(journal: Journal) -> tuple[float, int]:
+    """What an earlier process of this run paid for the anchor."""
+    dollars, _, calls = (journal.meta(_PAID) or "0 0").partition(" ")
+    return float(dollars), int(calls)
 
 
 def _without_latency(columns: Mapping[str, Values]) -> dict[str, Values]:

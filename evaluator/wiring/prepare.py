@@ -15,7 +15,8 @@ from evaluator.errors import ConfigError
 from evaluator.gateway.budget import EVALUATION, Account, Budget
 from evaluator.gateway.cache import AnswerStore
 from evaluator.gateway.gateway import Gateway
-from evaluator.gateway.prices import Prices
+from evaluator.gateway.outbox import Outbox
+from evaluator.gateway.prices import BATCH_SHARE, Prices
 from evaluator.gateway.providers import LOCAL, Provider, price_provider, resolve_providers
 from evaluator.records import Call, Case, Metric, Objective, Side
 from evaluator.sandbox import hide_our_memory
@@ -74,7 +75,8 @@ class Prepared:
     def warnings(self) -> tuple[str, ...]:
         """All that people should be told, also of what has been run so far."""
         notes = (note for target in self.targets.values() for note in target.notes())
-        return tuple(dict.fromkeys((*self.told, *notes)))
+        batches = self.gateway.outbox.notes if self.gateway.outbox is not None else ()
+        return tuple(dict.fromkeys((*self.told, *batches, *notes)))
 
 
 @asynccontextmanager
@@ -101,9 +103,11 @@ async def prepared(request: RunRequest) -> AsyncIterator[Prepared]:
             workers = min(workers, count) if config.target.provider == LOCAL else workers
         app = _app_providers(request, providers)
         providers = {**app, **providers}
-        prices = Prices(config.prices)
+        batched = config.engine == "batch"
+        prices = Prices(config.prices, share=BATCH_SHARE if batched else 1.0)
         require_prices(request.loaded, request.roots, prices)
-        store = AnswerStore(request.home / "answers-2.sqlite")
+        # What a batch answered has no latency, and cost half: no other run may take it for its own.
+        store = AnswerStore(request.home / ("batch-answers-2.sqlite" if batched else "answers-2.sqlite"))
         stack.callback(store.close)
         gateway = await stack.enter_async_context(
             Gateway(
@@ -121,6 +125,7 @@ async def prepared(request: RunRequest) -> AsyncIterator[Prepared]:
                     accounts=dict(request.accounts),
                 ),
                 run_id=request.run_id,
+                outbox=Outbox(request.scratch) if batched else None,
             )
         )
         require_expected(request.loaded, request.cases)

@@ -18,6 +18,7 @@ from typing import Any
 from aiohttp import web
 from jsonschema import Draft202012Validator
 
+from tests.standin.batch_api import BatchApi
 from tests.standin.replies import EVENTS, WHOLE, Reply, chat_whole, paced, tokens_in
 
 Said = web.StreamResponse | str | Reply
@@ -158,10 +159,13 @@ def fault(
 
 
 @asynccontextmanager
-async def stand_in(answer: Answerer) -> AsyncIterator[StandIn]:
-    """Run a stand-in for as long as the context lasts."""
+async def stand_in(answer: Answerer, batches: BatchApi | None = None) -> AsyncIterator[StandIn]:
+    """Run a stand-in for as long as the context lasts; with a Batch API where one is given."""
     server = StandIn(answer)
-    application = web.Application(client_max_size=100_000_000)
+    application = web.Application(client_max_size=300_000_000)
+    if batches is not None:
+        batches.answer = answer
+        batches.mount(application.router)
     for prefix in ("/v1", "/openai/v1", "/openai/deployments/{deployment}"):
         application.router.add_post(f"{prefix}/chat/completions", server.chat)
         application.router.add_post(f"{prefix}/embeddings", server.embeddings)

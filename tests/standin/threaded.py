@@ -5,18 +5,19 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tests.standin.batch_api import BatchApi
 from tests.standin.provider import Answerer, StandIn, stand_in
 
 
 @contextmanager
-def running(answer: Answerer) -> Iterator[StandIn]:
+def running(answer: Answerer, batches: BatchApi | None = None) -> Iterator[StandIn]:
     """Run a stand-in for as long as the block lasts."""
     ready = threading.Event()
     held: list[StandIn] = []
     stop: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     async def serve() -> None:
-        async with stand_in(answer) as server:
+        async with stand_in(answer, batches) as server:
             held.append(server)
             done = asyncio.Event()
             stop.append((asyncio.get_running_loop(), done))

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from evaluator.errors import InfrastructureError, ScorerError
-from evaluator.gateway.interface import ChatRequest, ModelCaller
+from evaluator.gateway.interface import ChatRequest, Deferred, ModelCaller
 from evaluator.records import INFRASTRUCTURE_KINDS, Call, Case, Failure, JsonValue
 from evaluator.scoring.interface import Scorer
 from evaluator.scoring.judge.ask import Read, ask
@@ -109,7 +109,10 @@ async def try_judges(scorers: Sequence[Scorer], models: ModelCaller) -> Findings
         InfrastructureError: The provider is down; with `fail` also if one call failed for good, or the budget is spent.
     """
     trials = [scorer.trial() for scorer in scorers if isinstance(scorer, OnTrial)]
-    held = await asyncio.gather(*(_hold(trial, models) for trial in trials if trial.policy != "off"))
+    try:
+        held = await asyncio.gather(*(_hold(trial, models) for trial in trials if trial.policy != "off"))
+    except Deferred:  # the questions go with the first batch, and no verdict comes before their answers
+        return Findings()
     return Findings(
         tuple(dict.fromkeys(warning for found in held for warning in found.warnings)),
         tuple(call for found in held for call in found.calls),

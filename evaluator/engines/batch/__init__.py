@@ -1,0 +1,1 @@
+"""The batch engine: ask in batches at half the price, leave, and collect in a later run."""
