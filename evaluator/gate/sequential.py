@@ -64,7 +64,7 @@ class SequentialGate:
             n_cases: How many cases there are.
             objectives: The bounds to keep.
             max_repeats: Most repeats of each case and side; 3 does for 100 cases, take 5 below.
-            seed: Of the order of cases, and of the bootstrap.
+            seed: Of the order of cases. The bootstrap has one seed for all runs: the same values, the same verdict.
             baseline: Base's known values by column, (cases,) or (cases, repeats), NaN for missing: all earlier repeats
                 of the same content, pooled. Base is then not asked. Leave out latencies that were not measured now.
             clusters: As for `decide`.
@@ -105,9 +105,7 @@ class SequentialGate:
         )
         early = len(self._plan.looks) > 1
         alpha = ALPHA - EARLY_ALPHA if early else ALPHA
-        self._rule = Rule(
-            len(self._objectives) + others, looks=max_repeats, alpha=alpha, strict=strict, last=False, seed=seed
-        )
+        self._rule = Rule(len(self._objectives) + others, looks=max_repeats, alpha=alpha, strict=strict, last=False)
         self._monitors = {
             (place, number): self._monitor(wanted.metric, bound)
             for place, wanted in enumerate(self._objectives)
