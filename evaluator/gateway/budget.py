@@ -146,7 +146,7 @@ class Budget:
             )
         if self.max_usd is not None and self.spent_usd + sum(self._reserved.values()) + worst_usd > self.max_usd:
             raise BudgetError(
-                f"{calls} calls could cost ${worst_usd:.4f}, which would pass {self.name} of {_dollars(self.max_usd or 0.0)}"
+                f"{calls} calls could cost ${worst_usd:.4f}, which would pass {self.name} of {_dollars(self.max_usd)}"
                 f" (${self.spent_usd:.4f} spent in {self.calls} calls)",
                 hint=f"{self.hint}; a limit on each answer (`max_tokens`) lowers what calls could cost",
             )
