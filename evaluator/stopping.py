@@ -60,7 +60,8 @@ async def within(seconds: float | None, *, since: float) -> AsyncIterator[None]:
             raise  # somebody else's
         told = f"{seconds / 60:g} minutes" if seconds >= 120 else f"{seconds:g} seconds"
         raise OutOfTime(
-            f"stopped after {told}, before there was a verdict (`budget.max_time`, or the action's `timeout-minutes`)",
+            f"stopped after {told}, before there was a verdict (the limit is `--time-limit`, `budget.max_time`, or the"
+            " action's `timeout-minutes`)",
             hint="give it more time, fewer cases, or more at once (`concurrency`)",
         ) from None
 

@@ -57,6 +57,7 @@ def _validate(arguments: argparse.Namespace, world: World) -> int:
     lines += _sight_lines(objectives, golden, policy, known)
     lines += [] if anchor is None else [anchor.told if anchor.there else f"note: {anchor.told}"]
     lines += _estimate_lines(estimate, policy)
+    warnings += _too_small_a_budget(estimate, policy)
     told, notes = _golden_set_lines(policy, golden)
     warnings += told
     for line in [*lines, *notes, *(f"warning: {warning}" for warning in warnings)]:
@@ -174,7 +175,7 @@ def _sight_lines(
 
 
 def _estimate_lines(estimate: "Estimate", policy: "Policy") -> list[str]:
-    from evaluator.report.wording import duration
+    from evaluator.report.wording import duration, money
 
     config = policy.loaded.config
     calls = "made by the app itself" if estimate.target_calls is None else f"{estimate.target_calls} of the app"
@@ -193,8 +194,27 @@ def _estimate_lines(estimate: "Estimate", policy: "Policy") -> list[str]:
     elif estimate.usd == 0 and estimate.local:
         lines.append("cost of one gate run: free (the embedded model)")
     elif estimate.usd is not None:
-        lines.append(f"cost of one gate run: about ${estimate.usd:.2f} (assumes 200 tokens an answer, 4 bytes a token)")
+        lines.append(
+            f"cost of one gate run: about {money(estimate.usd)} (assumes 200 tokens an answer, 4 bytes a token)"
+        )
+    else:
+        lines.append(
+            "cost: unknown before the app was run; after `llm-eval-gate run` of base it is estimated from that"
+        )
     return lines
+
+
+def _too_small_a_budget(estimate: "Estimate", policy: "Policy") -> list[str]:
+    """Warn of a cap that one gate run is likely to reach before it has a verdict."""
+    from evaluator.report.wording import money
+
+    budget = policy.loaded.config.budget
+    found = []
+    if budget.max_usd is not None and estimate.usd is not None and estimate.usd > budget.max_usd:
+        found.append(f"max_usd is {money(budget.max_usd)}, and one gate run is estimated at {money(estimate.usd)}")
+    if budget.max_calls is not None and estimate.calls is not None and estimate.calls > budget.max_calls:
+        found.append(f"max_calls is {budget.max_calls:,}, and one gate run makes about {estimate.calls:,}")
+    return [f"{told}: without cached answers it may end without a verdict" for told in found]
 
 
 def _missing_keys(policy: "Policy", world: World) -> list[str]:

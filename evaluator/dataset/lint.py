@@ -183,8 +183,8 @@ def _labels_findings(cases: Sequence[Case], labels: Mapping[str, int]) -> list[F
     if small:
         names = _listed([f"{quote(label, 30)} ({labels[label]})" for label in small])
         message = (
-            f"{len(small)} of {len(labels)} labels have fewer than {SMALL_CLASS} cases, so their part of macro-F1 "
-            f"hangs on single answers: {names}"
+            f"{len(small)} of {len(labels)} labels have fewer than {SMALL_CLASS} cases, so what is measured of "
+            f"them hangs on single answers: {names}"
         )
         concerned = [case for case in cases if _label(case.expected) in set(small)]
         findings.append(_finding("label_balance", "warning", message, concerned))

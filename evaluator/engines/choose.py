@@ -35,5 +35,6 @@ async def open_engine(request: RunRequest, ready: Prepared, journal: Journal) ->
             yield engine
         return
     raise ConfigError(
-        f"{request.loaded.where('engine')}: there is no engine {name!r} yet", hint="write `engine: local`"
+        f"{request.loaded.where('engine')}: there is no engine {name!r} yet",
+        hint="take `local` or `batch`, as `engine:` in the config or with `--engine`",
     )

@@ -146,7 +146,7 @@ class Budget:
             )
         if self.max_usd is not None and self.spent_usd + sum(self._reserved.values()) + worst_usd > self.max_usd:
             raise BudgetError(
-                f"{calls} calls could cost ${worst_usd:.4f}, which would pass {self.name} of ${self.max_usd:.2f}"
+                f"{calls} calls could cost ${worst_usd:.4f}, which would pass {self.name} of {_dollars(self.max_usd)}"
                 f" (${self.spent_usd:.4f} spent in {self.calls} calls)",
                 hint=f"{self.hint}; a limit on each answer (`max_tokens`) lowers what calls could cost",
             )
@@ -207,10 +207,10 @@ class Budget:
         if party in self.sides and share is not None and account.spent_usd + worst_usd > share:
             return (
                 f"{party}'s calls have used {party}'s share of {self.name}: {next_one} beside ${account.spent_usd:.4f}"
-                f" spent, and the share is ${share:.4f} of ${self.max_usd:.2f}{self._told()}"
+                f" spent, and the share is ${share:.4f} of {_dollars(self.max_usd or 0.0)}{self._told()}"
             )
         return (
-            f"{next_one}, which would pass {self.name} of ${self.max_usd:.2f}"
+            f"{next_one}, which would pass {self.name} of {_dollars(self.max_usd or 0.0)}"
             f" (${self.spent_usd:.4f} spent in {self.calls} calls){self._told()}"
         )
 
@@ -219,10 +219,16 @@ class Budget:
         if not self.sides:
             return ""
         parties = [(party, self.accounts[party]) for party in (*self.sides, EVALUATION) if party in self.accounts]
-        spent = ", ".join(
-            f"{_CALLED.get(party, party)} ${one.spent_usd:.4f} in {one.calls} calls" for party, one in parties
+        spent = ", ".join(  # where no price is known, calls alone: nothing spent would be untrue
+            f"{_CALLED.get(party, party)}{f' ${one.spent_usd:.4f} in' if one.spent_usd else ''} {one.calls} calls"
+            for party, one in parties
         )
         return f"; spent by {spent}" if spent else ""
+
+
+def _dollars(cap: float) -> str:
+    """A cap as it was written: "$5.00", and "$0.0005" rather than "$0.00"."""
+    return f"${cap:.2f}" if math.isclose(cap, round(cap, 2)) else f"${cap:.4g}"
 
 
 def needed(budget: Budget, answered: Mapping[Side, int], cases: int) -> str:

@@ -27,7 +27,7 @@ def what_to_do(document: ResultDocument, *, below: bool = True) -> str:
     if state == "inconclusive":
         return _inconclusive(document, below=below)
     if state == "error":
-        return "Mend what stopped it, then run it again: it goes on where it stopped."
+        return "Fix what stopped it, then run it again: it goes on where it stopped."
     return _weak(document) if standing.weak_rows(document) else ""
 
 
@@ -56,7 +56,10 @@ def cases_needed(document: ResultDocument, rows: list[ObjectivePart]) -> int | N
 def _fail(document: ResultDocument, *, below: bool) -> str:
     where = _config(document)
     worse = len(presentation.got_worse(document))
-    told = f"Mend it, or, if the change is meant, change the bound in {where}."
+    failed = sum(case.change == "failed" for case in document.cases)
+    told = f"Fix it, or, if the change is intended, change the bound in {where}."
+    if 2 * failed > worse:  # no bound would make that right
+        told = f"Find out why {wording.count(failed, 'case')} failed at head: what was said stands with each."
     if worse:
         place = "the worst are below" if below else "they are in the full report"
         told += f" {wording.count(worse, 'case')} got worse; {place}."

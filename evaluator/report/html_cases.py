@@ -131,7 +131,8 @@ def _call_line(call: CallPart) -> str:
         facts.append(wording.money(call.cost_usd))
     if not call.told:
         facts.append("tokens were not told: " + ("at most" if call.cost_usd is not None else "cost unknown"))
-    first = f" (first byte after {wording.duration(call.first_byte_s)})" if call.first_byte_s is not None else ""
+    told = call.first_byte_s is not None and not call.cached  # a kept answer's first byte is another call's
+    first = f" (first byte after {wording.duration(call.first_byte_s)})" if told else ""
     facts.append(f"{wording.duration(call.took_s)}{first}")
     facts += [one_line(name, 60) for name in call.tools]
     if call.cached:

@@ -41,7 +41,7 @@ def ref_text(ref: RefInfo | None, fallback: str) -> str:
     if ref is None:
         return fallback
     words = [ref.label or ref.ref or fallback]
-    if ref.sha:
+    if ref.sha and not ref.dirty:  # what is not committed has no hash
         words.append(ref.sha[:SHORT_SHA])
     if ref.dirty:
         words.append("(with uncommitted work)")

@@ -220,7 +220,9 @@ def _tell_what_is_kept(job: Job, journal: Journal, ledger: Ledger) -> None:
         answers = journal.answers()
         if answers or ledger.calls:
             go_on = f" To go on from there: {job.resume}" if job.resume else ""
-            job.say(f"kept: {answers} answers; spent: ${ledger.spent_usd:.4f} in {ledger.calls} calls.{go_on}")
+            # Nothing spent may mean that no price is known: then it is no figure to tell.
+            spent = f"spent: ${ledger.spent_usd:.4f} in" if ledger.spent_usd else "made:"
+            job.say(f"kept: {answers} answers; {spent} {ledger.calls} calls.{go_on}")
 
 
 def _read(job: Job, scratch: Path, stack: ExitStack) -> Opening:

@@ -85,7 +85,8 @@ class Counts:
             parts.append(f"{word} {_time((expected - self.done) / rate)} left")
         parts += [f"so far: {standing}"] if standing is not None else []
         parts += [f"{self.failed} failed"] if self.failed else []
-        parts += [f"${self._meter.spent_usd:.4f}", f"{self._meter.calls} calls", f"{rate:.1f}/s"]
+        parts += [f"${self._meter.spent_usd:.4f}"] if self._meter.spent_usd else []  # 0: no price is known, or free
+        parts += [f"{self._meter.calls} calls", f"{rate:.1f}/s"]
         parts += [f"{self.reused} from the journal"] if self.reused else []
         return ", ".join(parts)
 

@@ -119,6 +119,26 @@ def test_a_bound_in_points_is_told_in_points(tmp_path: Path) -> None:
     assert "points" in next(line for line in said.out.splitlines() if "seen" in line)
 
 
+@pytest.mark.parametrize(
+    ("budget", "told"),
+    [
+        ("max_calls: 70", "warning: max_calls is 70, and one gate run makes about 80: "),
+        ("max_usd: $0.0005", "warning: max_usd is $0.0005, and one gate run is estimated at $0.0"),
+        ("max_usd: 5, max_calls: 80", ""),
+    ],
+)
+def test_a_budget_below_the_estimate_is_a_warning(tmp_path: Path, budget: str, told: str) -> None:
+    said = validate(app(tmp_path, config=f"budget: {{{{{budget}}}}}\n"))
+    assert said.code == 0, said.err
+    assert told in said.out if told else "one gate run makes" not in said.out + said.err
+
+
+def test_the_cost_of_an_app_that_was_never_run_is_told_as_unknown(tmp_path: Path) -> None:
+    config = CONFIG.replace("{{prompt: prompts/answer.prompt.yml, provider: standin}}", "{{command: cat}}")
+    said = validate(make_app(tmp_path / "app", "http://127.0.0.1:1/v1", config=config))
+    assert "cost: unknown before the app was run; after `llm-eval-gate run` of base it is estimated" in said.out
+
+
 def test_the_embedded_model_is_free(tmp_path: Path) -> None:
     config = CONFIG.replace("provider: standin", "provider: local").replace("  cost_per_request: {{max: $0.01}}\n", "")
     repo = make_app(tmp_path / "app", "http://127.0.0.1:1/v1", cases=3, config=config)
@@ -171,3 +191,11 @@ def test_a_config_that_only_a_ref_has_is_enough(tmp_path: Path) -> None:
     git(repo, "switch", "--quiet", "--orphan", "bare")
     said = command(tmp_path / "home", "gate", "--repo", str(repo), "--head", "change", "--base", "main", STANDIN_KEY="")
     assert "STANDIN_KEY is not set" in said.err
+
+
+def test_an_engine_that_is_not_there_yet_names_those_that_are(tmp_path: Path) -> None:
+    repo = app(tmp_path)
+    said = command(tmp_path / "home", "gate", "--repo", str(repo), "--engine", "ray", STANDIN_KEY="k")
+    assert said.code == 2
+    assert "there is no engine 'ray' yet" in said.err
+    assert "take `local` or `batch`" in said.err

@@ -96,6 +96,7 @@ def test_small_and_dominant_labels_are_told() -> None:
     cases = [Case(c.id, c.input, "common" if c.line > 4 else "rare", (), {}, None, c.line) for c in distinct(100)]
     small, large = found(cases, "label_balance")
     assert "1 of 2 labels have fewer than 5 cases" in small.message
+    assert "F1" not in small.message  # a set is read whatever scorers there are
     assert "'rare' (4)" in small.message
     assert small.cases == ("c1", "c2", "c3", "c4")
     assert "96 of 100 cases (96%)" in large.message

@@ -109,6 +109,22 @@ async def test_base_never_waits_for_money_that_head_holds() -> None:
         await asyncio.gather(asked, *holders)
 
 
+async def test_a_cap_below_a_cent_is_told_as_it_was_written() -> None:
+    budget = Budget(0.0005, sides=SIDES)
+    with pytest.raises(BudgetError, match=r"the share is \$0.0003 of \$0.0005"):
+        async with budget.reserve(0.0004, party="head"):
+            pass
+
+
+async def test_calls_without_a_price_are_told_without_an_amount() -> None:
+    budget = Budget(None, max_calls=2, sides=SIDES)
+    async with budget.reserve(0.0, party="head") as held:
+        held.spent_usd = 0.0
+    with pytest.raises(BudgetError, match="is used up; spent by head 1 calls"):
+        async with budget.reserve(0.0, party="head"):
+            pass
+
+
 async def test_head_at_its_share_is_refused_with_what_everybody_has_spent() -> None:
     budget = Budget(1.0, sides=SIDES, judged=True)
     for party, usd, times in (("head", 0.1, 4), ("base", 0.05, 2), (EVALUATION, 0.02, 1)):

@@ -47,6 +47,7 @@ def test_what_is_done_is_kept_and_with_more_time_the_same_command_goes_on(tmp_pa
         said = command(tmp_path / "home", "gate", "--repo", str(repo), "--json", "--time-limit", "3s")
         assert said.code == 3
         assert "stopped after 3 seconds" in said.err
+        assert "(the limit is `--time-limit`, " in said.err
         assert "kept: 12 answers" in said.err
         assert f"llm-eval-gate gate --base main --head HEAD --repo {repo} --time-limit 3s --json" in said.err
         slow["on"] = False

@@ -55,6 +55,17 @@ def test_the_page_tells_each_call_in_a_line() -> None:
     ]
 
 
+def test_a_kept_answer_tells_no_first_byte_of_the_call_that_it_stands_for() -> None:
+    part = case_part(CASE, [seen(REQUESTS)], [seen(REQUESTS)], ())
+    assert part.head is not None
+    kept = part.head.calls[0].model_copy(update={"cached": True, "took_s": 0.0})
+    part = part.model_copy(update={"head": part.head.model_copy(update={"calls": [kept]})})
+    [view] = case_views(sample_document().model_copy(update={"cases": [part]}))
+    assert view["sides"][1]["calls"] == [
+        "at 250 ms: gpt-5-mini, 1,412 tokens in, 90 out, $0.50, 0 ms, find, from the cache"
+    ]
+
+
 def test_without_texts_no_word_that_the_app_chose_is_left() -> None:
     part = case_part(CASE, [seen(REQUESTS)], [seen(REQUESTS)], ())
     [case] = without_texts(CaseSelection([part], 1)).cases
