@@ -90,7 +90,9 @@ async def test_usage_of_a_stream_is_asked_for_and_hidden_again(tmp_path: Path) -
 
 async def test_a_provider_that_knows_no_stream_options_is_asked_without(tmp_path: Path) -> None:
     def picky(sent: Any, number: int) -> Any:
-        return fault(400, "unknown field stream_options") if "stream_options" in sent else Reply("hello again")
+        if "stream_options" in sent:
+            return fault(400, "unknown field stream_options")
+        return Reply("hello again", pause_s=0.05)
 
     async with scene(picky, tmp_path) as here:
         with here.slot.case("c1") as trace:
@@ -98,6 +100,7 @@ async def test_a_provider_that_knows_no_stream_options_is_asked_without(tmp_path
             second = await post(here, "/v1/chat/completions", body("b", stream=True))
     assert (first.status, second.status, len(here.server.requests)) == (200, 200, 3)
     assert [call.cost_usd for call in trace.calls] == [None, None]  # unknown, not free
+    assert all((request.first_byte_s or 0.0) >= 0.05 for request in trace.requests), "not the refusal's"
 
 
 async def test_a_bad_request_of_one_app_leaves_the_streams_of_all_others_metered(tmp_path: Path) -> None:
