@@ -163,6 +163,7 @@ class Service:
                 finally:  # also where the app has gone away
                     turn.ending, turn.told, turn.used = outcome.ending, outcome.told, outcome.used
                     call = outcome.call(gateway)
+                    reservation.counts = call is not None
                     reservation.counts_usd = call.counted_usd if call is not None else 0.0
                     outcome.charged_usd = reservation.spent_usd = outcome.to_charge(gateway, worst)
                     gateway.spent_usd += reservation.spent_usd

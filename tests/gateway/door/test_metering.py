@@ -247,6 +247,14 @@ async def test_calls_belong_to_the_case_that_runs_and_to_nobody_else(tmp_path: P
     assert here.gateway.calls == 5
 
 
+async def test_what_is_no_call_is_none_outside_of_cases_either(tmp_path: Path) -> None:
+    async with scene(lambda body, n: fault(429, "too fast") if n == 0 else "ok", tmp_path) as here:
+        await post(here, "/v1/models", {}, method="GET")
+        await post(here, "/v1/chat/completions", body("turned away"))
+        await post(here, "/v1/chat/completions", body("answered"))
+    assert here.gateway.budget.accounts["head"].outside_calls == 1
+
+
 async def test_times_are_the_providers(tmp_path: Path) -> None:
     async with scene(lambda body, n: Reply("word " * 8, pause_s=0.02), tmp_path) as here:
         with here.slot.case("c1") as trace:
