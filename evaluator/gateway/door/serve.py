@@ -74,7 +74,6 @@ class Service:
 
     async def _capped(self, arrival: Arrival, outcome: Outcome) -> web.StreamResponse:
         worst = self._worst(arrival)
-        outcome.waited(arrival.read_at)
         async with arrival.trace.budget.reserve(worst) as case:
             try:
                 if arrival.metered is None or arrival.trace.scope is None:

@@ -267,6 +267,16 @@ async def test_times_are_the_providers(tmp_path: Path) -> None:
     assert request.waited_s < 0.05
 
 
+async def test_a_large_body_that_no_provider_takes_hides_no_time_of_the_app(tmp_path: Path) -> None:
+    large = b'{"model": "m", "max_tokens": 1, "messages": [' + b"[]," * 500_000 + b"[]]}"
+    async with scene(lambda body, n: fault(400, "no"), tmp_path) as here:
+        with here.slot.case("c1") as trace:
+            assert (await post(here, "/v1/chat/completions", large)).status == 400
+    (request,) = trace.requests
+    assert request.ended_s - request.started_s > 0.1, "it takes long to read"
+    assert request.waited_s < 0.05
+
+
 async def test_a_failing_provider_is_told_to_app_and_run(tmp_path: Path) -> None:
     async with scene(lambda body, n: fault(500, f"boom {KEY}") if n == 0 else "ok", tmp_path) as here:
         with here.slot.case("c1") as trace:
