@@ -1,5 +1,7 @@
 """What an app asked its models for a case is in the document, bounded, and on the page."""
 
+from dataclasses import replace
+
 from evaluator.records import Call, Case, Failure, FailureKind, Output, ToolCall, TracedRequest, Usage
 from evaluator.report.build_calls import MAX_CALLS
 from evaluator.report.build_cases import CaseSelection, Observed, case_part
@@ -53,6 +55,15 @@ def test_the_page_tells_each_call_in_a_line() -> None:
         "at 2.00 s: <b>, 100 tokens in, 16 out, $4.00, tokens were not told: at most, 1.00 s, timeout, status 504",
         "at 3.00 s: not metered, 500 ms (first byte after 100 ms)",
     ]
+
+
+def test_what_was_turned_away_or_whose_model_may_not_be_shown_is_not_called_unmetered() -> None:
+    turned_away = replace(REQUESTS[2], failure=Failure(FailureKind.RATE_LIMIT, "no"), status=429)
+    selected = CaseSelection([case_part(CASE, None, [seen((REQUESTS[0], turned_away))], ())], 1)
+    [view] = case_views(sample_document().model_copy(update={"cases": without_texts(selected).cases}))
+    hidden, refused = view["sides"][-1]["calls"]
+    assert hidden.startswith("at 250 ms: a model, 1,412 tokens in")
+    assert refused.startswith("at 3.00 s: no answer, 500 ms")
 
 
 def test_without_texts_no_word_that_the_app_chose_is_left() -> None:
