@@ -145,13 +145,13 @@ class Service:
         provider, gateway = arrival.route.provider, self.gateway
         outcome.measured_in = gateway.run_id
         line = gateway.pace.line(provider.name, arrival.model, provider.limits)
-        side = arrival.slot.name.rpartition("-")[0]  # base and head each have their fair part
+        side = arrival.slot.party  # base and head each have their fair part of pace and budget
         asked_at = time.perf_counter()
         try:
             outside = not arrival.trace.case_id
             async with (
                 line.turn(len(arrival.body), None, side, longest_s=LONGEST_PACE_S) as turn,
-                gateway.budget.reserve(worst, party=arrival.slot.party, outside=outside) as reservation,
+                gateway.budget.reserve(worst, party=side, outside=outside) as reservation,
             ):
                 try:
                     async with arrival.entrance.turn(provider), gateway.server(provider) as base_url:
