@@ -92,6 +92,7 @@ def parse_config(text: str, name: str) -> LoadedConfig:
     config = _validated(Config, parsed, name)
     loaded = LoadedConfig(config, name, parsed, hashlib.sha256(text.encode()).hexdigest())
     _check_providers(loaded)
+    _check_latencies(loaded)
     check_engine(loaded)
     return loaded
 
@@ -118,6 +119,24 @@ def _check_providers(loaded: LoadedConfig) -> None:
                 f" (known: {', '.join(known)})",
                 hint=f"add `providers: {{{provider[:60]}: {{base_url: https://..., api_key_env: NAME_OF_THE_KEY}}}}`",
             )
+
+
+def _check_latencies(loaded: LoadedConfig) -> None:
+    """See that what bounds a latency can be measured.
+
+    Raises:
+        ConfigError: It cannot: an unknown latency passes no bound, and the first answer of each container that speaks
+            JSON Lines has none.
+    """
+    section = loaded.config.target.container
+    timed = next((name for name in loaded.config.objectives if name.startswith("latency")), None)
+    if section is None or section.http is not None or timed is None:
+        return
+    raise ConfigError(
+        f"{loaded.where('objectives', timed)}: {timed} cannot be bounded for a container that speaks JSON Lines: its"
+        " first answer has no latency, since nobody sees when the app has started",
+        hint="make the app a server (`target: {container: {http: ...}}`), or take the bound out",
+    )
 
 
 def check_engine(loaded: LoadedConfig) -> None:

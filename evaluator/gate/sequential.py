@@ -30,7 +30,8 @@ _MOST_REPEATS = 100
 class SequentialGate:
     """Ask-and-tell: `ask` for requests, `tell` their answers, until `ask` gives none; then read `verdict`.
 
-    The verdict hangs on the objectives, the values and the seed alone, not on the order in which answers are told.
+    The verdict hangs on the objectives, the values and the seed alone, not on the order in which answers are told; but
+    for costs, over which is spread what was paid beside answers by the time of a look.
     Memory is 8 bytes a column, side, case and repeat; time is linear in the answers.
 
     Example:

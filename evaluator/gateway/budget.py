@@ -46,6 +46,8 @@ class Reservation:
     """What the call cost, set by the caller before the reservation ends; the worst where it was sent and is unknown."""
     counts_usd: float | None = None
     """What the call counts for, set by the caller likewise, where it is asked outside of any case; None if unknown."""
+    counts: bool = True
+    """Whether it is a call at all: a list of models, or what the provider turned away, is none."""
 
 
 @dataclass(slots=True)
@@ -111,7 +113,7 @@ class Budget:
                 self._reserved.clear()  # rounding must not add up
             self.spent_usd += reservation.spent_usd
             account.spent_usd += reservation.spent_usd
-            if outside:
+            if outside and reservation.counts:
                 account.outside_usd += reservation.counts_usd or 0.0
                 account.outside_calls += 1
                 account.outside_unknown += reservation.counts_usd is None

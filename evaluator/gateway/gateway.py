@@ -248,16 +248,17 @@ class Gateway:
             reservation.spent_usd = reservation.worst_usd
             try:
                 exchange = await self._exchange(wire)
+                usage = read_usage(exchange.body)
+                if usage is not None:
+                    cost = self.prices.cost(wire.model, usage, price_provider=wire.provider.price_provider)
+                    reservation.spent_usd = cost or 0.0
+                return exchange, usage
             except AttemptFailed as error:
                 if error.kind in NEVER_CHARGED:
                     reservation.spent_usd = 0.0
                 raise
-            usage = read_usage(exchange.body)
-            if usage is not None:
-                cost = self.prices.cost(wire.model, usage, price_provider=wire.provider.price_provider)
-                reservation.spent_usd = cost or 0.0
-            self.spent_usd += reservation.spent_usd
-            return exchange, usage
+            finally:
+                self.spent_usd += reservation.spent_usd
 
     async def _exchange(self, wire: Wire) -> Exchange:
         if self._session is None:

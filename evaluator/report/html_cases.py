@@ -124,7 +124,9 @@ def _side(label: str, ref: str, answer: Answer | None, pieces: tuple[Piece, ...]
 
 def _call_line(call: CallPart) -> str:
     """One call: "at 12 ms: gpt-5-mini, 412 tokens in, 90 out, $0.0012, 1.2 s (first byte after 0.4 s), find"."""
-    facts = [one_line(call.model, 60) or "not metered"]
+    metered = call.input_tokens is not None or call.cost_usd is not None or not call.told
+    without_name = "a model" if metered else "no answer" if call.failure else "not metered"
+    facts = [one_line(call.model, 60) or without_name]
     if call.input_tokens is not None:
         facts.append(f"{call.input_tokens:,} tokens in, {call.output_tokens or 0:,} out")
     if call.cost_usd is not None:

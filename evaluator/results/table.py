@@ -61,7 +61,7 @@ class _Beside:
 
 def read_table(
     journal: Journal, cases: Sequence[Case], metrics: Sequence[Metric], scorers: Sequence[Scorer], *, repeats: int,
-    sides: Sequence[Side] = SIDES, outside: Mapping[Side, float] | None = None,
+    sides: Sequence[Side] = SIDES, outside: Mapping[Side, float] | None = None, measured_as: Side | None = None,
 ) -> Table:  # fmt: skip
     """Read all of a journal into arrays; memory is 8 bytes a value.
 
@@ -73,6 +73,8 @@ def read_table(
         repeats: Repeats a case.
         sides: The sides that were run.
         outside: US dollars that each paid outside of its answers, which are spread over their costs.
+        measured_as: Whose rule for what is not known holds, where it is not the side's own: a ref that was run alone
+            may stand for base later.
     """
     index = {case.id: position for position, case in enumerate(cases)}
     names = sorted({metric.source for metric in metrics})
@@ -87,11 +89,11 @@ def read_table(
     measured: dict[Side, dict[tuple[int, int], str]] = {side: {} for side in sides}
     for case_id, side, repeat, output in journal.all_outputs():
         if side in beside:
-            beside[side].add(output, side)
+            beside[side].add(output, measured_as or side)
         place = _place(index, case_id, side, repeat, shape, sides)
         if place is None:
             continue
-        _fill(columns[side], answer_values(cases[place[0]], output, scorers, side), place)
+        _fill(columns[side], answer_values(cases[place[0]], output, scorers, measured_as or side), place)
         if output.failure is not None:
             if output.failure.kind in INFRASTRUCTURE_KINDS:
                 outages[side].add(place)

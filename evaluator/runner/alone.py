@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from evaluator.engines.interface import Schedule
 from evaluator.journal.journal import Journal
-from evaluator.records import Case
+from evaluator.records import Case, Side
 from evaluator.results.table import Table, read_table
 from evaluator.runner.opening import OpenRun, seed_of
 from evaluator.runner.progress import Watched
@@ -17,10 +17,16 @@ def schedule_of(cases: Sequence[Case], ready: Prepared, journal: Journal) -> Sch
     return Schedule(cases, ready.targets, ready.scorers, ready.concurrency, seed_of(journal))
 
 
-async def answer_all(opened: OpenRun, *, label: str) -> tuple[Table, str]:
+async def answer_all(opened: OpenRun, *, label: str, measured_as: Side = "head") -> tuple[Table, str]:
     """Answer every case of head as often as the job says, and keep a whole run as a baseline for later.
 
-    Gives the numbers, and a sentence on whether they were kept.
+    Gives the numbers, and a sentence on whether they were kept. What is kept stands for base: there a call whose tokens
+    nobody told has no cost, since the most that it can have cost would make a dearer head look cheap.
+
+    Args:
+        opened: The run.
+        label: What progress calls it.
+        measured_as: The side that the numbers stand for.
 
     Raises:
         EvalGateError: Anything that keeps the run from its end.
@@ -28,14 +34,21 @@ async def answer_all(opened: OpenRun, *, label: str) -> tuple[Table, str]:
     job, ready, journal, cases = opened.job, opened.ready, opened.journal, list(opened.golden.cases)
     work = AllOnce(len(cases), ("head",), repeats=job.repeats, seed=seed_of(journal))
     await opened.engine.run(schedule_of(cases, ready, journal), work, journal, job.show(ready.gateway, Watched(label)))
-    table = read_table(
-        journal,
-        cases,
-        ready.metrics,
-        ready.scorers,
-        repeats=job.repeats,
-        sides=("head",),
-        outside={"head": ready.gateway.budget.outside_usd("head")},
-    )
-    not_kept = opened.baselines.keep(opened.content("head"), opened.run_id, table, journal)
+
+    def read(side: Side) -> Table:
+        """The numbers, as those of a side."""
+        return read_table(
+            journal,
+            cases,
+            ready.metrics,
+            ready.scorers,
+            repeats=job.repeats,
+            sides=("head",),
+            outside={"head": ready.gateway.budget.outside_usd("head")},
+            measured_as=side,
+        )
+
+    kept = read("base")
+    table = kept if measured_as == "base" else read(measured_as)
+    not_kept = opened.baselines.keep(opened.content("head"), opened.run_id, kept, journal)
     return table, f"not kept as a baseline: {not_kept}" if not_kept else "kept as a baseline for later comparisons"

@@ -3,7 +3,7 @@
 import asyncio
 
 from evaluator.gate.broken_base import is_beyond
-from evaluator.records import Case
+from evaluator.records import INFRASTRUCTURE_KINDS, Case
 from evaluator.results.table import Table
 from evaluator.runner.opening import OpenRun
 
@@ -15,7 +15,7 @@ async def held_up(opened: OpenRun, cases: list[Case], table: Table, limit: float
     """Whether base answers alone what it failed to answer beside head; gives why there is no verdict, or nothing.
 
     Head's app can burn processors, memory and connections that base's needs. A base that is held up so would look bad,
-    and head good beside it. What base fails alone as well is its own.
+    and head good beside it. What base fails alone as well is its own; what fails outside of it then, tells nothing.
 
     Args:
         opened: The run; head's target is closed.
@@ -33,10 +33,14 @@ async def held_up(opened: OpenRun, cases: list[Case], table: Table, limit: float
     await opened.ready.targets["head"].close()
     base = opened.ready.targets["base"]
     outputs = await asyncio.gather(*(base.answer(case) for case in chosen))
-    answered = sum(output.failure is None for output in outputs)
-    if answered <= len(chosen) / 2:
+    beside = f"base failed in {failed} of {answers} answers beside head, and"
+    told = [output for output in outputs if output.failure is None or output.failure.kind not in INFRASTRUCTURE_KINDS]
+    if len(told) <= len(chosen) / 2:
+        return f"{beside} could not be asked again alone: {len(chosen) - len(told)} of {len(chosen)} calls failed"
+    answered = sum(output.failure is None for output in told)
+    if answered <= len(told) / 2:
         return ""
     return (
-        f"base failed in {failed} of {answers} answers beside head, and answered {answered} of {len(chosen)} of these"
+        f"{beside} answered {answered} of {len(told)} of these"
         " cases when it was asked again alone: what head does keeps base from answering"
     )

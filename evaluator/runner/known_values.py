@@ -177,7 +177,7 @@ async def _measure(opened: OpenRun, alone: Job, share: float, name: str) -> Anch
     gateway = opened.ready.gateway
     before = gateway.total_spent_usd, gateway.total_calls
     async with open_run(alone, spent_usd=before[0], calls_made=before[1]) as run:
-        table, _ = await answer_all(run, label=f"anchor {name[:40]}")
+        table, _ = await answer_all(run, label=f"anchor {name[:40]}", measured_as="base")
         # With what an earlier process has paid of it, if it was stopped.
         spent, calls = run.ready.gateway.total_spent_usd - before[0], run.ready.gateway.total_calls - before[1]
         gateway.charge(spent, calls)

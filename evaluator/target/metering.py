@@ -194,7 +194,8 @@ class Meter:
 def metered(output: Output, trace: Trace, *, asked_s: float = 0.0) -> Output:
     """An output with its calls, their tokens and their cost.
 
-    The latency stays the app's own time, without what its requests waited for us meanwhile. It is unknown where an
+    The latency stays the app's own time, without what its calls waited for us meanwhile; the wait of a request that
+    costs nothing is not taken out, since an app could have many of them wait while it works. It is unknown where an
     answer came from the cache, which made the app faster than it is. A call whose tokens nobody told counts with the
     most that its request allowed. The cost is unknown as soon as one call's is not known even so, or if one has not
     ended. An app that asked nothing cost nothing, unless it tells otherwise. One that tells no tool calls has those
@@ -207,7 +208,8 @@ def metered(output: Output, trace: Trace, *, asked_s: float = 0.0) -> Output:
     latency_s = output.latency_s
     if latency_s is not None:
         cached = any(call.cached for call in trace.calls)
-        waited_s = queued_s(trace.requests, asked_s, asked_s + latency_s)
+        waiting = (request for request in trace.requests if request.call is not None)
+        waited_s = queued_s(waiting, asked_s, asked_s + latency_s)
         latency_s = None if cached else max(0.0, latency_s - waited_s)
     costs = [call.counted_usd for call in trace.calls]
     known = [cost for cost in costs if cost is not None]

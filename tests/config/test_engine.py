@@ -1,4 +1,4 @@
-"""What an engine cannot run is a mistake in the config, told with its line before anything is asked."""
+"""What an engine cannot run, or a target cannot tell, is a mistake in the config, told with its line before anything is asked."""
 
 import pytest
 
@@ -51,3 +51,11 @@ def test_an_engine_from_the_command_line_is_checked_likewise() -> None:
     assert with_overrides(loaded(text), Overrides(engine="local")).config.engine == "local"
     with pytest.raises(ConfigError, match="latency_p95 cannot be bounded"):
         with_overrides(loaded(text), Overrides(engine="batch"))
+
+
+def test_a_latency_that_the_first_answer_of_a_container_has_not_cannot_be_bounded() -> None:
+    timed = GOOD.replace("engine: batch\n", "").replace("max_drop: 5%}", "max_drop: 5%}\n  latency_p95: {max: 2s}")
+    with pytest.raises(ConfigError, match=r"llm-eval-gate.yml:8: latency_p95 cannot be bounded for a container"):
+        loaded(timed.replace("{prompt: p.yml, model: m}", "{container: {build: .}}"))
+    server = timed.replace("{prompt: p.yml, model: m}", "{container: {build: ., http: {answer: $.text}}}")
+    assert loaded(server).config.target.container is not None

@@ -26,3 +26,18 @@ async def test_who_waits_for_a_store_that_cannot_write_is_told(tmp_path: Path) -
         *(store.keep(bytes([n]) * 32, StoredAnswer({}, 0.1, "r", 1)) for n in range(3)), return_exceptions=True
     )
     assert [type(error) for error in tried] == [InfrastructureError] * 3
+
+
+async def test_a_store_that_is_closed_before_it_would_have_written_writes_once_and_leaves_nothing_to_do(
+    tmp_path: Path,
+) -> None:
+    broken: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: broken.append(context["message"]))
+    store = AnswerStore(tmp_path / "answers.sqlite")
+    store.put_soon(b"k" * 32, StoredAnswer({"n": 1}, 0.1, "r", 1))
+    store.close()
+    await asyncio.sleep(0.05)
+    assert broken == []
+    again = AnswerStore(tmp_path / "answers.sqlite")
+    assert again.get(b"k" * 32) == StoredAnswer({"n": 1}, 0.1, "r", 1)
+    again.close()

@@ -258,6 +258,7 @@ async def test_what_may_have_been_charged_counts_in_full_against_the_cap(tmp_pat
             with contextlib.suppress(ProviderError, ProviderDown, BudgetError):
                 await gateway.caller().chat(ask(f"q{number}"))
     assert 0 < budget.spent_usd <= 0.0005
+    assert gateway.spent_usd == pytest.approx(budget.spent_usd), "what progress tells is what counts"
     assert len(server.requests) < 12
 
 

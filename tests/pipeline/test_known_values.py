@@ -8,6 +8,7 @@ import pytest
 
 from tests.pipeline.commands import command, right
 from tests.standin.app import CONFIG, PROMPT, commit, git, make_app
+from tests.standin.replies import Reply
 from tests.standin.threaded import running
 
 SEQUENTIAL = CONFIG.replace("early_stop: false\nmax_repeats: 1\n", "")
@@ -156,3 +157,20 @@ def test_validate_tells_the_smallest_visible_drop_by_the_noise_that_noise_has_me
 
 def _seen(said: str) -> str:
     return next(line for line in said.splitlines() if line.startswith("exact_match: with"))
+
+
+def test_what_base_may_have_cost_at_most_hides_no_dearer_head(tmp_path: Path) -> None:
+    def answer(body: Any, number: int = 0) -> Reply:
+        every_tenth = int(str(body["messages"][-1]["content"]).split()[-1]) % 10 == 0
+        return Reply(right(body), tells_usage=not (every_tenth and body["messages"][0]["content"] == "good"))
+
+    config = CONFIG.replace("{{max: $0.01}}", "{{max_increase: 10%}}")
+    with running(answer) as server:
+        repo = make_app(tmp_path / "app", server.url, cases=60, config=config)
+        edit_prompt(repo, "a prompt that is longer than base's, by some tokens")
+        words = ("--repo", str(repo), "--json")
+        command(tmp_path / "home", "run", *words, "--ref", "main", "--no-cache")
+        said = command(tmp_path / "home", "gate", *words)
+    assert any("base was not asked again" in note for note in said.json["notes"])
+    cost = next(row for row in said.json["verdict"]["objectives"] if row["name"] == "cost_per_request")
+    assert (cost["state"], cost["pairs"]) == ("fail", 54), cost

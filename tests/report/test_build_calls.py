@@ -1,5 +1,7 @@
 """What an app asked its models for a case is in the document, bounded, and on the page."""
 
+from dataclasses import replace
+
 from evaluator.records import Call, Case, Failure, FailureKind, Output, ToolCall, TracedRequest, Usage
 from evaluator.report.build_calls import MAX_CALLS
 from evaluator.report.build_cases import CaseSelection, Observed, case_part
@@ -64,6 +66,15 @@ def test_a_kept_answer_tells_no_first_byte_of_the_call_that_it_stands_for() -> N
     assert view["sides"][1]["calls"] == [
         "at 250 ms: gpt-5-mini, 1,412 tokens in, 90 out, $0.50, 0 ms, find, from the cache"
     ]
+
+
+def test_what_was_turned_away_or_whose_model_may_not_be_shown_is_not_called_unmetered() -> None:
+    turned_away = replace(REQUESTS[2], failure=Failure(FailureKind.RATE_LIMIT, "no"), status=429)
+    selected = CaseSelection([case_part(CASE, None, [seen((REQUESTS[0], turned_away))], ())], 1)
+    [view] = case_views(sample_document().model_copy(update={"cases": without_texts(selected).cases}))
+    hidden, refused = view["sides"][-1]["calls"]
+    assert hidden.startswith("at 250 ms: a model, 1,412 tokens in")
+    assert refused.startswith("at 3.00 s: no answer, 500 ms")
 
 
 def test_without_texts_no_word_that_the_app_chose_is_left() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from evaluator.target.metering import Meter, Metering, metered, queued_s, reason
 def asked(since_s: float, waited_s: float) -> TracedRequest:
     """A request that waited for us as soon as it came."""
     waits = ((since_s, since_s + waited_s),)
-    return TracedRequest("POST", "/chat/completions", 200, since_s, since_s + 9.0, waits, 0.1, False, None, 0.0)
+    return TracedRequest("POST", "/chat/completions", 200, since_s, since_s + 9.0, waits, 0.1, False, call(), 0.0)
 
 
 @dataclass
@@ -108,6 +108,11 @@ def test_what_requests_waited_for_us_is_not_the_apps_time() -> None:
     assert queued_s(requests, 0.0, 9.0) == pytest.approx(1.0)
     assert queued_s(requests, 0.2, 1.5) == pytest.approx(0.55)
     assert metered(TOLD, Scripted((call(),), requests=[asked(0.5, 2.0)])).latency_s == pytest.approx(1.0)
+
+
+def test_requests_that_cost_nothing_hide_no_time() -> None:
+    free = replace(asked(0.5, 2.0), call=None)  # a list of models, or what the provider refuses
+    assert metered(TOLD, Scripted((call(),), requests=[free])).latency_s == 3.0
 
 
 def test_a_wait_that_is_not_in_the_latency_is_not_taken_from_it() -> None:

@@ -1,6 +1,5 @@
 """A request as it came to the door: checked, read, its provider found; nothing is sent yet."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
@@ -39,9 +38,7 @@ class Arrival:
     asked: Asked
     """What the body asks for, on metered paths."""
     came: float
-    """When its headers were read."""
-    read_at: float
-    """When its body was there; what then follows until it is read is our own time."""
+    """When its headers were read. What its body takes to come and to be read is the app's own time."""
 
     @property
     def model(self) -> str:
@@ -120,19 +117,18 @@ async def make_arrival(
     Raises:
         Refused: A metered path whose body is no JSON object.
     """
-    read_at = time.perf_counter()
     route, path = found
     _, mark, query = request.raw_path.partition("?")
     kind = metered(route.dialect, request.method, path)
     rest = struck((path + mark + query).encode(), slot.token).decode()
     if kind is None:
         body = struck(body, slot.token)
-        return Arrival(request, entrance, slot, trace, route, rest, body, None, Asked(), came, read_at)
+        return Arrival(request, entrance, slot, trace, route, rest, body, None, Asked(), came)
     try:
         asked, body = await entrance.large.request(
             body, extras=route.provider.extras, token=slot.token, on_demand=kind.endpoint in _USAGE_ON_DEMAND
         )
-        arrival = Arrival(request, entrance, slot, trace, route, rest, body, kind, asked, came, read_at)
+        arrival = Arrival(request, entrance, slot, trace, route, rest, body, kind, asked, came)
         if asked.usage_added and not asks_usage(route, arrival.model):
             body = await arrival.without_usage_asked()
             arrival = replace(arrival, body=body, asked=replace(asked, usage_added=False, digest=""))

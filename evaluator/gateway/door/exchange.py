@@ -77,6 +77,7 @@ async def exchange(
         if not refused_ours or b"stream_options" not in content:
             return await _answer(response, content, arrival, outcome, most_bytes)
     outcome.attempts += 1
+    outcome.first_byte_s = outcome.latency_s = None  # of the answer, and not of the refusal
     async with _sent(session, base_url, arrival, await arrival.without_usage_asked(), outcome) as response:
         # Refused again, it was the app's own mistake.
         outcome.usage_unknown_there = response.status < 300

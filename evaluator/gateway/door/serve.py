@@ -74,7 +74,6 @@ class Service:
 
     async def _capped(self, arrival: Arrival, outcome: Outcome) -> web.StreamResponse:
         worst = self._worst(arrival)
-        outcome.waited(arrival.read_at)
         async with arrival.trace.budget.reserve(worst) as case:
             try:
                 if arrival.metered is None or arrival.trace.scope is None:
@@ -146,13 +145,13 @@ class Service:
         provider, gateway = arrival.route.provider, self.gateway
         outcome.measured_in = gateway.run_id
         line = gateway.pace.line(provider.name, arrival.model, provider.limits)
-        side = arrival.slot.name.rpartition("-")[0]  # base and head each have their fair part
+        side = arrival.slot.party  # base and head each have their fair part of pace and budget
         asked_at = time.perf_counter()
         try:
             outside = not arrival.trace.case_id
             async with (
                 line.turn(len(arrival.body), None, side, longest_s=LONGEST_PACE_S) as turn,
-                gateway.budget.reserve(worst, party=arrival.slot.party, outside=outside) as reservation,
+                gateway.budget.reserve(worst, party=side, outside=outside) as reservation,
             ):
                 try:
                     async with arrival.entrance.turn(provider), gateway.server(provider) as base_url:
@@ -163,6 +162,7 @@ class Service:
                 finally:  # also where the app has gone away
                     turn.ending, turn.told, turn.used = outcome.ending, outcome.told, outcome.used
                     call = outcome.call(gateway)
+                    reservation.counts = call is not None
                     reservation.counts_usd = call.counted_usd if call is not None else 0.0
                     outcome.charged_usd = reservation.spent_usd = outcome.to_charge(gateway, worst)
                     gateway.spent_usd += reservation.spent_usd

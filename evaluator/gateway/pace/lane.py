@@ -139,6 +139,8 @@ class Lane:
         """Take back a call that was not sent after all."""
         call.window.in_flight -= 1
         self.requests -= 1
+        self.given -= call.given
+        self.made -= call.made
         for kind, known in self.allowances.items():
             if kind.endswith("requests"):
                 known.correct(now, 1.0)

@@ -90,7 +90,9 @@ async def test_usage_of_a_stream_is_asked_for_and_hidden_again(tmp_path: Path) -
 
 async def test_a_provider_that_knows_no_stream_options_is_asked_without(tmp_path: Path) -> None:
     def picky(sent: Any, number: int) -> Any:
-        return fault(400, "unknown field stream_options") if "stream_options" in sent else Reply("hello again")
+        if "stream_options" in sent:
+            return fault(400, "unknown field stream_options")
+        return Reply("hello again", pause_s=0.05)
 
     async with scene(picky, tmp_path) as here:
         with here.slot.case("c1") as trace:
@@ -98,6 +100,7 @@ async def test_a_provider_that_knows_no_stream_options_is_asked_without(tmp_path
             second = await post(here, "/v1/chat/completions", body("b", stream=True))
     assert (first.status, second.status, len(here.server.requests)) == (200, 200, 3)
     assert [call.cost_usd for call in trace.calls] == [None, None]  # unknown, not free
+    assert all((request.first_byte_s or 0.0) >= 0.05 for request in trace.requests), "not the refusal's"
 
 
 async def test_a_bad_request_of_one_app_leaves_the_streams_of_all_others_metered(tmp_path: Path) -> None:
@@ -244,6 +247,14 @@ async def test_calls_belong_to_the_case_that_runs_and_to_nobody_else(tmp_path: P
     assert here.gateway.calls == 5
 
 
+async def test_what_is_no_call_is_none_outside_of_cases_either(tmp_path: Path) -> None:
+    async with scene(lambda body, n: fault(429, "too fast") if n == 0 else "ok", tmp_path) as here:
+        await post(here, "/v1/models", {}, method="GET")
+        await post(here, "/v1/chat/completions", body("turned away"))
+        await post(here, "/v1/chat/completions", body("answered"))
+    assert here.gateway.budget.accounts["head"].outside_calls == 1
+
+
 async def test_times_are_the_providers(tmp_path: Path) -> None:
     async with scene(lambda body, n: Reply("word " * 8, pause_s=0.02), tmp_path) as here:
         with here.slot.case("c1") as trace:
@@ -253,6 +264,16 @@ async def test_times_are_the_providers(tmp_path: Path) -> None:
     assert request.call is not None
     assert 0.02 <= request.first_byte_s < 0.1
     assert 0.02 * 12 <= (request.call.latency_s or 0.0) < 1.0
+    assert request.waited_s < 0.05
+
+
+async def test_a_large_body_that_no_provider_takes_hides_no_time_of_the_app(tmp_path: Path) -> None:
+    large = b'{"model": "m", "max_tokens": 1, "messages": [' + b"[]," * 500_000 + b"[]]}"
+    async with scene(lambda body, n: fault(400, "no"), tmp_path) as here:
+        with here.slot.case("c1") as trace:
+            assert (await post(here, "/v1/chat/completions", large)).status == 400
+    (request,) = trace.requests
+    assert request.ended_s - request.started_s > 0.1, "it takes long to read"
     assert request.waited_s < 0.05
 
 

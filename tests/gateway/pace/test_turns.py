@@ -162,3 +162,9 @@ def test_lines_are_not_kept_without_bound() -> None:
         pace.line("p", f"model {number}", Limits())
     assert pace.line("p", "busy", Limits()) is busy
     assert len(pace._lines) <= 1001
+
+
+def test_a_call_that_is_taken_back_leaves_nothing_behind() -> None:
+    lane = Lane()
+    lane.unsend(0.0, lane.send(0.0, lane.window("head"), 400, 100.0, 50.0))
+    assert (lane.requests, lane.given, lane.made, lane.window("head").in_flight) == (0, 0.0, 0.0, 0)
