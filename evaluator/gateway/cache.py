@@ -158,6 +158,8 @@ class AnswerStore:
 
         What cannot be written is told to who waits for it, and by the next `get` or `put`.
         """
+        if not self._waiting:  # written by now; the file may be closed
+            return
         waiting, self._waiting = self._waiting, {}
         told, self._told = self._told, []
         try:
