@@ -146,7 +146,7 @@ class Budget:
             )
         if self.max_usd is not None and self.spent_usd + sum(self._reserved.values()) + worst_usd > self.max_usd:
             raise BudgetError(
-                f"{calls} calls could cost ${worst_usd:.4f}, which would pass {self.name} of ${self.max_usd:.2f}"
+                f"{calls} calls could cost ${worst_usd:.4f}, which would pass {self.name} of {_dollars(self.max_usd)}"
                 f" (${self.spent_usd:.4f} spent in {self.calls} calls)",
                 hint=f"{self.hint}; a limit on each answer (`max_tokens`) lowers what calls could cost",
             )
@@ -207,10 +207,10 @@ class Budget:
         if party in self.sides and share is not None and account.spent_usd + worst_usd > share:
             return (
                 f"{party}'s calls have used {party}'s share of {self.name}: {next_one} beside ${account.spent_usd:.4f}"
-                f" spent, and the share is ${share:.4f} of ${self.max_usd:.2f}{self._told()}"
+                f" spent, and the share is ${share:.4f} of {_dollars(self.max_usd)}{self._told()}"
             )
         return (
-            f"{next_one}, which would pass {self.name} of ${self.max_usd:.2f}"
+            f"{next_one}, which would pass {self.name} of {_dollars(self.max_usd)}"
             f" (${self.spent_usd:.4f} spent in {self.calls} calls){self._told()}"
         )
 
@@ -223,6 +223,12 @@ class Budget:
             f"{_CALLED.get(party, party)} ${one.spent_usd:.4f} in {one.calls} calls" for party, one in parties
         )
         return f"; spent by {spent}" if spent else ""
+
+
+def _dollars(cap: float | None) -> str:
+    """A cap as it was written: a small one is no `$0.00`."""
+    cap = cap or 0.0
+    return f"${cap:.2f}" if round(cap, 2) == cap else f"${cap:.4f}"
 
 
 def needed(budget: Budget, answered: Mapping[Side, int], cases: int) -> str:

@@ -62,7 +62,8 @@ def test_money_cases_repeats_and_time_are_capped_from_outside(tmp_path: Path) ->
         assert few.result["dataset"]["cases"] == 20
         poor = found.run(inputs={"max-cost-usd": "$0.0001"})
         assert poor.code == 3
-        assert "budget of" in poor.summary
+        assert "share of the budget" in poor.summary
+        assert "of \\$0.0001" in poor.summary
 
     async def slow(body: Any, number: int) -> str:
         import asyncio
