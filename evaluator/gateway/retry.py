@@ -82,8 +82,10 @@ async def with_retries(
 
     def wait(state: "RetryCallState") -> float:
         """Seconds until the next attempt."""
-        told = failure(state).told
-        known = told.retry_after_s is not None or bool(told.left)
+        failed = failure(state)
+        # Most answers tell what is left, those of a broken server too: that says nothing of when it is mended.
+        limited = failed.kind is FailureKind.RATE_LIMIT and bool(failed.told.left)
+        known = failed.turned_away and (failed.told.retry_after_s is not None or limited)
         return 0.0 if known and state.attempt_number <= _TOLD_WAITS else jitter(state)
 
     def stop(state: "RetryCallState") -> bool:

@@ -1,6 +1,7 @@
 """Each class of failure: asked again or not, charged or not, whose fault. The table in docs/pace.md says the same."""
 
 import asyncio
+import itertools
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ from aiohttp import web
 from evaluator.errors import EvalGateError
 from evaluator.gateway.budget import Budget
 from evaluator.gateway.gateway import ProviderDown
-from evaluator.gateway.pace import Limits
-from evaluator.gateway.retry import RetryPolicy
+from evaluator.gateway.pace import Limits, Told
+from evaluator.gateway.pace.told import Left
+from evaluator.gateway.retry import RetryPolicy, with_retries
+from evaluator.gateway.transport import AttemptFailed, Exchange
 from evaluator.records import INFRASTRUCTURE_KINDS, FailureKind
 from tests.gateway.test_gateway import ask, gateway_to
 from tests.standin.provider import Said, completion, fault
@@ -122,6 +125,35 @@ async def test_what_passes_is_answered_in_the_end(tmp_path: Path, wanted: Class)
     async with gateway_to(twice, tmp_path, policy=POLICY, timeout_s=0.2) as (gateway, server):
         answer = await gateway.caller().chat(ask())
     assert (answer.text, answer.call.attempts, len(server.requests)) == ("ok", 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "turned_away", "left", "after_s", "waits"),
+    [
+        (FailureKind.SERVER, False, True, None, True),  # a broken server that tells its limits as always
+        (FailureKind.SERVER, True, True, None, True),
+        (FailureKind.INVALID_ANSWER, False, True, None, True),
+        (FailureKind.RATE_LIMIT, True, True, None, False),  # pace keeps it until there is room
+        (FailureKind.SERVER, True, False, 1.0, False),  # pace keeps it as long as it was told
+    ],
+)
+async def test_what_is_left_of_a_limit_takes_the_place_of_no_other_wait(
+    monkeypatch: pytest.MonkeyPatch, kind: FailureKind, turned_away: bool, left: bool, after_s: float | None, waits: bool
+) -> None:
+    told = Told(after_s, (Left("requests", 500.0, 499.0, 0.1),) if left else ())
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    async def attempt() -> Exchange:
+        raise AttemptFailed("no", kind=kind, told=told, turned_away=turned_away)
+
+    clock = itertools.count()
+    monkeypatch.setattr("asyncio.sleep", sleep)
+    with pytest.raises(AttemptFailed):
+        await with_retries(attempt, RetryPolicy(attempts=2), patience_s=1.5, now=lambda: float(next(clock)))
+    assert [seconds > 0 for seconds in slept] == [waits]
 
 
 def test_the_table_in_the_docs_says_what_is_tested() -> None:
