@@ -242,7 +242,7 @@ def needed(budget: Budget, answered: Mapping[Side, int], cases: int) -> str:
         cases: How many cases there are.
     """
     sides = [side for side in SIDES if answered.get(side)]
-    if not sides or not budget.sides:
+    if not sides or not budget.sides or not budget.accounts:  # batches are charged to nobody in particular
         return ""
     judges = budget.accounts.get(EVALUATION, Account())
     wanted, of = len(budget.sides) * cases, sum(answered[side] for side in sides)

@@ -173,6 +173,8 @@ def test_what_it_would_have_taken_is_enough_for_both_sides_shares() -> None:
     assert said == "about $5.0000 and 250 calls would have been needed for one answer a case"
     assert needed(budget, {"base": 0, "head": 0}, 50) == ""
     assert needed(Budget(1.0), {"base": 1, "head": 1}, 50) == ""
+    budget.accounts = {}  # in batches nobody spends by itself, so nothing is known of a side's answers
+    assert needed(budget, {"base": 10, "head": 10}, 50) == ""
 
 
 async def test_what_is_asked_outside_of_cases_is_told_apart_and_unknown_is_not_taken_for_nothing() -> None:
