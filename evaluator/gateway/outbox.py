@@ -55,7 +55,7 @@ class Outbox:
         self.notes: tuple[str, ...] = ()
         """What people should be told of the batches of this run."""
         self.fresh: set[bytes] = set()
-        """Requests whose answers this process has collected, and that nobody has asked for yet: not from the cache."""
+        """Requests whose answers this run has collected, and that nobody has asked for yet: not from the cache."""
 
     def __len__(self) -> int:
         """How many requests wait."""

@@ -2,7 +2,7 @@
 
 import json
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS batch_failures (
   key BLOB PRIMARY KEY, kind TEXT NOT NULL, message TEXT NOT NULL, attempts INTEGER NOT NULL
 ) WITHOUT ROWID
 """,
+    "CREATE TABLE IF NOT EXISTS batch_fresh (key BLOB PRIMARY KEY) WITHOUT ROWID",
 )
 
 
@@ -129,9 +130,21 @@ class BatchLog:
         write(done, (json.dumps({"note": note}), number))
         for key in found:
             write("DELETE FROM batch_failures WHERE key = ?", (key,))
+            write("INSERT OR IGNORE INTO batch_fresh VALUES (?)", (key,))
         for key, one in lost.items():
             row = (key, one.failure.kind.value, one.failure.message, one.attempts)
             write("INSERT OR REPLACE INTO batch_failures VALUES (?, ?, ?, ?)", row)
+
+    def fresh(self) -> set[bytes]:
+        """The requests whose answers were collected, by whatever process, and that nobody has asked for since."""
+        return {key for (key,) in self._journal.rows("SELECT key FROM batch_fresh")}
+
+    def keep_fresh(self, keys: Iterable[bytes]) -> None:
+        """Keep which of them nobody has asked for by now."""
+        with self._journal.at_once():
+            self._journal.write("DELETE FROM batch_fresh")
+            for key in keys:
+                self._journal.write("INSERT INTO batch_fresh VALUES (?)", (key,))
 
     def notes(self) -> tuple[str, ...]:
         """What people should be told of the batches that were collected."""

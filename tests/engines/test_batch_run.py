@@ -91,6 +91,18 @@ def test_looking_at_a_batch_that_is_not_done_says_how_far_it_is_and_sends_nothin
         assert here.until_done().code == 0
 
 
+def test_what_was_collected_while_another_batch_was_out_counts_as_paid(tmp_path: Path) -> None:
+    with scene(tmp_path, judging, cases=10, config=JUDGED) as here:
+        assert here.gate().code == SUBMITTED
+        trials, answers = here.api.batches
+        for batch in (trials, answers):
+            here.api.finish(batch)
+            assert here.gate().code == SUBMITTED
+        said = here.until_done()
+        assert said.code == 0, said.err
+        assert said.json["spend"]["real_usd"] == pytest.approx(here.charged_usd())
+
+
 def test_what_an_expired_batch_has_is_taken_and_only_the_rest_is_sent_again(tmp_path: Path) -> None:
     with scene(tmp_path) as here:
         here.gate()

@@ -135,7 +135,8 @@ def _unaccounted(found: Collected, before: dict[bytes, Lost], worst_usd: float, 
 
 
 def tell_outbox(outbox: Outbox, log: BatchLog) -> None:
-    """Have the outbox know which requests are not to be asked again, and what people should be told."""
+    """Have the outbox know what is paid for, what is not to be asked again, and what people should be told."""
+    outbox.fresh = log.fresh()
     outbox.notes = log.notes()
     outbox.failed = {
         key: lost.failure

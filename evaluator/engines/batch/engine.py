@@ -64,6 +64,7 @@ class BatchEngine:
                 waiting |= await _go_through(units, schedule, work, journal, progress)
         finally:
             progress.stop()
+        self._office.log.keep_fresh(outbox.fresh)
         if owed or work.ask(sys.maxsize):
             await self._office.send_all()
         outbox.clear()  # what was asked and is not needed any more

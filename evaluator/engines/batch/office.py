@@ -66,7 +66,6 @@ class Office:
                 failed.append(f"{batch.provider}: {_name(remote)} failed as a whole: {said}")
             else:
                 found = await collect(batch, remote, client, self.gateway, self.log, self.scratch)
-                self.outbox.fresh |= set(found.found)
                 refused = refused or found.refused
         tell_outbox(self.outbox, self.log)
         if failed:
