@@ -178,10 +178,6 @@ async def _measure(opened: OpenRun, alone: Job, share: float, name: str) -> Anch
     before = gateway.total_spent_usd, gateway.total_calls
     async with open_run(alone, spent_usd=before[0], calls_made=before[1]) as run:
         table, _ = await answer_all(run, label=f"anchor {name[:40]}", measured_as="base")
-        # With what an earlier process has paid of it, if it was stopped.
-        spent, calls = run.ready.gateway.total_spent_usd - before[0], run.ready.gateway.total_calls - before[1]
-        gateway.charge(spent, calls)
-        opened.journal.set_meta(_PAID, f"{spent!r} {calls}")
         lost = table.outages["head"]
         if lost > DEFAULT_MAX_ERROR_RATE * table.answers["head"]:
             raise InfrastructureError(
@@ -190,6 +186,12 @@ async def _measure(opened: OpenRun, alone: Job, share: float, name: str) -> Anch
                 if alone.show_texts
                 else "run it again",
             )
+        # With what an earlier process has paid of it, if it was stopped: so it is charged at its end alone.
+        spent, calls = run.ready.gateway.total_spent_usd - before[0], run.ready.gateway.total_calls - before[1]
+        gateway.charge(spent, calls)
+        paid = _paid_before(opened.journal)
+        spent, calls = spent + paid[0], calls + paid[1]
+        opened.journal.set_meta(_PAID, f"{spent!r} {calls}")
         run.journal.set_meta("finished", "anchor")
     place = {case_id: row for row, case_id in enumerate(table.case_ids)}
     rows = [place[case_id] for case_id in ids]

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from evaluator.gateway.retry import RetryPolicy
 from tests.pipeline.commands import command, right
 from tests.standin.app import CONFIG, PROMPT, commit, git, make_app
+from tests.standin.provider import fault
 from tests.standin.replies import Reply
 from tests.standin.threaded import running
 
@@ -138,6 +140,37 @@ def test_the_budget_holds_for_the_anchor_too(tmp_path: Path) -> None:
         assert len(server.requests) <= 70
     assert said.code == 3
     assert "budget" in said.err
+
+
+def test_an_anchor_that_is_asked_again_after_an_outage_is_charged_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evaluator.gateway.gateway.RetryPolicy", lambda: RetryPolicy(attempts=1))
+    broken = True
+
+    def answer(body: Any, number: int = 0) -> Any:
+        question = int(str(body["messages"][-1]["content"]).split()[-1])
+        return fault(500) if broken and question % 10 == 0 else right(body)
+
+    with running(answer) as server:
+        repo = make_app(tmp_path / "app", server.url, cases=30, config=CONFIG + "anchor: v1.0\n")
+        git(repo, "switch", "--quiet", "main")
+        edit_prompt(repo, "released")
+        git(repo, "tag", "v1.0")
+        edit_prompt(repo, "next")
+        git(repo, "switch", "--quiet", "--create", "step")
+        edit_prompt(repo, "step")
+        words = ("gate", "--repo", str(repo), "--head", "step", "--json")
+        for _ in range(2):
+            said = command(tmp_path / "home", *words)
+            assert said.code == 3
+            assert "the anchor has no values" in said.err
+        broken = False
+        said = command(tmp_path / "home", *words)
+        assert said.code == 0, said.err
+        assert len(server.requests) == 30 + 3 + 3 + 60
+    assert said.json["estimate"]["spent_calls"] == len(server.requests)
+    assert said.json["spend"]["calls"] == len(server.requests)
 
 
 def test_validate_tells_the_smallest_visible_drop_by_the_noise_that_noise_has_measured(tmp_path: Path) -> None:
