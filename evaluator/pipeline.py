@@ -141,7 +141,8 @@ async def _run_pair(opened: OpenRun) -> Decided:
     anchor, no_anchor = await measured_anchor(opened)
     expected = await _estimate(opened, known, anchor)
     decider = _decider(opened, gated, known, anchor)
-    await run_all(opened, gated, decider, job.show(ready.gateway, Watched("base and head", lambda: decider.standing)))
+    watched = Watched("base and head" if known is None else "head", lambda: decider.standing)
+    await run_all(opened, gated, decider, job.show(ready.gateway, watched), sides=len(SIDES) if known is None else 1)
     if added:
         work = AllOnce(len(added), SIDES, seed=seed_of(journal))
         await run_all(opened, added, work, job.show(ready.gateway, Watched("new cases")))

@@ -20,6 +20,13 @@ class Schedule:
     scorers: Sequence[Scorer]
     concurrency: int = 8
     seed: int = 0
+    answers_a_case: int | None = None
+    """That are expected at first; one of each target if None."""
+
+    @property
+    def answers(self) -> int:
+        """How many are expected at first, in all."""
+        return len(self.cases) * (len(self.targets) if self.answers_a_case is None else self.answers_a_case)
 
 
 class Work(Protocol):

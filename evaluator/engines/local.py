@@ -17,7 +17,7 @@ class LocalEngine:
 
     async def run(self, schedule: Schedule, work: Work, journal: Journal, progress: Progress) -> None:
         """Run a schedule; see `Engine.run`."""
-        progress.start(total=len(schedule.cases) * len(schedule.targets))
+        progress.start(total=schedule.answers)
         running: dict[_Task, Unit] = {}
         # Not `asyncio.wait`, which goes through all that is running each time that one of them ends.
         ended: asyncio.Queue[_Task] = asyncio.Queue()

@@ -12,9 +12,9 @@ from evaluator.runner.work import AllOnce
 from evaluator.wiring.prepare import Prepared
 
 
-def schedule_of(cases: Sequence[Case], ready: Prepared, journal: Journal) -> Schedule:
+def schedule_of(cases: Sequence[Case], ready: Prepared, journal: Journal, *, answers_a_case: int) -> Schedule:
     """How the cases of a run are asked and scored."""
-    return Schedule(cases, ready.targets, ready.scorers, ready.concurrency, seed_of(journal))
+    return Schedule(cases, ready.targets, ready.scorers, ready.concurrency, seed_of(journal), answers_a_case)
 
 
 async def answer_all(opened: OpenRun, *, label: str, measured_as: Side = "head") -> tuple[Table, str]:
@@ -33,7 +33,8 @@ async def answer_all(opened: OpenRun, *, label: str, measured_as: Side = "head")
     """
     job, ready, journal, cases = opened.job, opened.ready, opened.journal, list(opened.golden.cases)
     work = AllOnce(len(cases), ("head",), repeats=job.repeats, seed=seed_of(journal))
-    await opened.engine.run(schedule_of(cases, ready, journal), work, journal, job.show(ready.gateway, Watched(label)))
+    schedule = schedule_of(cases, ready, journal, answers_a_case=job.repeats)
+    await opened.engine.run(schedule, work, journal, job.show(ready.gateway, Watched(label)))
 
     def read(side: Side) -> Table:
         """The numbers, as those of a side."""

@@ -16,8 +16,10 @@ from evaluator.runner.alone_again import held_up
 from evaluator.runner.opening import OpenRun
 
 
-async def run_all(opened: OpenRun, cases: Sequence[Case], work: Work, progress: Progress) -> None:
-    """Run what `work` asks for.
+async def run_all(
+    opened: OpenRun, cases: Sequence[Case], work: Work, progress: Progress, *, sides: int = len(SIDES)
+) -> None:
+    """Run what `work` asks for, of so many sides.
 
     Raises:
         BudgetError: A cap or a side's share of it is reached; says what was spent, and what it would have taken.
@@ -25,7 +27,7 @@ async def run_all(opened: OpenRun, cases: Sequence[Case], work: Work, progress: 
     """
     ready, journal = opened.ready, opened.journal
     try:
-        await opened.engine.run(schedule_of(cases, ready, journal), work, journal, progress)
+        await opened.engine.run(schedule_of(cases, ready, journal, answers_a_case=sides), work, journal, progress)
     except BudgetError as error:
         answered: dict[Side, int] = dict.fromkeys(SIDES, 0)
         for _, side, _, _ in journal.all_outputs():

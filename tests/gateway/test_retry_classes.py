@@ -138,7 +138,12 @@ async def test_what_passes_is_answered_in_the_end(tmp_path: Path, wanted: Class)
     ],
 )
 async def test_what_is_left_of_a_limit_takes_the_place_of_no_other_wait(
-    monkeypatch: pytest.MonkeyPatch, kind: FailureKind, turned_away: bool, left: bool, after_s: float | None, waits: bool
+    monkeypatch: pytest.MonkeyPatch,
+    kind: FailureKind,
+    turned_away: bool,
+    left: bool,
+    after_s: float | None,
+    waits: bool,
 ) -> None:
     told = Told(after_s, (Left("requests", 500.0, 499.0, 0.1),) if left else ())
     slept: list[float] = []

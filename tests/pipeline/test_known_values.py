@@ -63,6 +63,17 @@ def test_another_golden_set_rubric_or_prompt_is_another_content(tmp_path: Path) 
         assert {body["messages"][0]["content"] for body in server.requests[asked:]} == {"good", "other"}
 
 
+def test_progress_expects_as_many_answers_as_there_will_be(tmp_path: Path) -> None:
+    with running(right) as server:
+        repo = make_app(tmp_path / "app", server.url, cases=30, config=CONFIG)
+        for words, told in (
+            (("run", "--ref", "main", "--repeats", "2", "--no-cache"), "head: 60/60 answers"),
+            (("gate",), "head: 30/30 answers"),  # base is known
+        ):
+            said = command(tmp_path / "home", *words, "--repo", str(repo), "--json", CI="true")
+            assert said.err.startswith(told), said.err
+
+
 @pytest.mark.parametrize("why", ["pool: 0", "latency", "no-cache"])
 def test_base_is_asked_where_the_config_or_the_command_wants_it_or_latencies_are_compared(
     tmp_path: Path, why: str

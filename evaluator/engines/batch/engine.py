@@ -58,7 +58,7 @@ class BatchEngine:
         # Asked before any case was: the judges' trials. No verdict without them.
         owed = len(outbox) > 0
         waiting: set[tuple[int, int]] = set()
-        progress.start(total=len(schedule.cases) * len(schedule.targets))
+        progress.start(total=schedule.answers)
         try:
             while units := units_of(work.ask(sys.maxsize), waiting):
                 waiting |= await _go_through(units, schedule, work, journal, progress)
