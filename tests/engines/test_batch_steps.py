@@ -103,3 +103,10 @@ def test_the_nightly_workflow_goes_from_step_to_step_with_the_commits_it_began_w
         assert (here.repo / "report" / "result.json").is_file()
         assert len(here.api.batches) == 1
         assert "nothing is under way" in job(go_on).stdout
+
+
+def test_a_nightly_job_that_is_run_again_can_keep_what_it_has_sent() -> None:
+    workflow = yaml.safe_load((ROOT / "examples" / "workflows" / "nightly-batch.yml").read_text("utf-8"))
+    [save] = [step for step in workflow["jobs"]["gate"]["steps"] if "cache/save" in step.get("uses", "")]
+    # A cache is never written over: with one key for all attempts, a batch that the second one sent would be forgotten.
+    assert "${{ github.run_attempt }}" in save["with"]["key"]
