@@ -5,6 +5,7 @@ from collections.abc import Callable
 from evaluator.action.commits import Commits, Fetcher
 from evaluator.action.work import Work
 from evaluator.config.overrides import Overrides
+from evaluator.errors import ConfigError
 from evaluator.github import commands
 from evaluator.journal.folder import home_folder
 from evaluator.pipeline import Outcome, gate
@@ -30,6 +31,13 @@ def job_of(
         use_cache: Whether answers of earlier runs count.
     """
     inputs = work.settings.inputs
+
+    def look(opening: Opening) -> None:
+        """Look at what was found."""
+        if opened is not None:
+            opened(opening)
+        _refuse_batches(opening)
+
     return Job(
         repo=commits.repo,
         head=commits.head_name if commits.pair else commits.head,
@@ -60,8 +68,24 @@ def job_of(
         show_texts=inputs.show_outputs,
         use_cache=use_cache,
         notes=commits.notes,
-        opened=opened,
+        opened=look,
     )
+
+
+def _refuse_batches(opening: Opening) -> None:
+    """See that what is asked is answered while the job runs: what a batch answers later would be paid and lost.
+
+    Raises:
+        ConfigError: The config asks for batches.
+    """
+    loaded = opening.policy.loaded
+    if loaded.config.engine == "batch":
+        raise ConfigError(
+            f"{loaded.where('engine')}: `engine: batch` is not for the action: a batch is answered long after the job"
+            " has ended, and would be paid for nothing",
+            hint="take it out of the config, and give `--engine batch` to a nightly job: `nightly-batch.yml` among the"
+            " examples",
+        )
 
 
 def run_within(work: Work, job: Job) -> Outcome:

@@ -10,6 +10,7 @@ from tests.action.scene import NAME, NUMBER, scene
 from tests.pipeline.commands import right, worse_at_head
 from tests.standin.app import CONFIG, commit, git
 
+HOME = {"repository": {"full_name": NAME, "default_branch": "main"}, "sender": {"login": "ann"}}
 SEQUENTIAL = CONFIG.replace("early_stop: false\nmax_repeats: 1\n", "")
 
 
@@ -214,6 +215,16 @@ def test_wrong_inputs_are_told_all_at_once(tmp_path: Path) -> None:
     assert ran.code == 2
     assert ran.log.count("::error") >= 2
     assert "did you mean" in ran.log
+
+
+def test_batches_are_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    with scene(tmp_path, config=CONFIG + "engine: batch\n") as found:
+        push = {"ref": "refs/heads/main", "before": "0" * 40, "after": found.sha("main"), "deleted": False, **HOME}
+        for ran in (found.run(), found.run("push", push, GITHUB_REF="refs/heads/main")):
+            assert ran.code == 2, ran.log
+            assert "llm-eval-gate.yml:15: `engine: batch` is not for the action" in ran.log
+        assert "nightly-batch.yml" in found.comments()[0]
+        assert not found.provider.requests
 
 
 def test_rerun_of_the_same_commits_asks_nothing_again(tmp_path: Path) -> None:
