@@ -1,5 +1,6 @@
-"""Outputs and scores as JSON text and back, for the journal."""
+"""Outputs and scores as JSON text and back, for the journal; and the checksum of a row."""
 
+import hashlib
 import json
 from typing import Any
 
@@ -7,6 +8,11 @@ from evaluator.records import Call, Failure, FailureKind, JsonValue, Output, Sco
 
 _LONGEST_ARGUMENTS = 2_000
 """Characters of a tool's arguments that are kept with each request; the output's own are kept whole."""
+
+
+def checksum_of(*row: object) -> bytes:
+    """What a row of the journal must match: SQLite does not check what is in its pages."""
+    return hashlib.blake2b("\x1f".join(map(repr, row)).encode("utf-8", "replace"), digest_size=8).digest()
 
 
 def output_to_json(output: Output) -> str:

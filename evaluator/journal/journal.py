@@ -8,16 +8,15 @@ ends in an error, and never becomes a value.
 """
 
 import asyncio
-import hashlib
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from evaluator.errors import InfrastructureError
-from evaluator.journal.codec import output_from_json, output_to_json, score_from_json, score_to_json
+from evaluator.journal.codec import checksum_of, output_from_json, output_to_json, score_from_json, score_to_json
 from evaluator.journal.lock import RunLock
 from evaluator.records import INFRASTRUCTURE_KINDS, Call, Failure, Output, Score, Side
 
@@ -113,7 +112,7 @@ class Journal:
             for statement in (_META, *_SCHEMA):
                 database.execute(statement)
             for name, value in (("version", _VERSION), ("identity", self.identity)):
-                database.execute("INSERT INTO meta VALUES (?, ?, ?)", (name, value, _checksum(name, value)))
+                database.execute("INSERT INTO meta VALUES (?, ?, ?)", (name, value, checksum_of(name, value)))
             database.execute("COMMIT")
             return
         self._require_own()
@@ -141,14 +140,14 @@ class Journal:
         if found != [("ok",)]:
             raise self._broken(sqlite3.DatabaseError("it is damaged"))
         for name, value, checksum in self._connection.execute("SELECT name, value, checksum FROM meta"):
-            if _checksum(name, value) != checksum:
+            if checksum_of(name, value) != checksum:
                 raise self._broken(sqlite3.DatabaseError("it is damaged"))
 
     def _drop_damaged(self) -> None:
         """Drop records that are not as they were written, and the scores of answers that are."""
         for table, key in _KEYS.items():
             rows = self._connection.execute(f"SELECT {key}, record, checksum FROM {table}")  # noqa: S608  our own names
-            bad = [row for *row, checksum in rows if _checksum(*row) != checksum]
+            bad = [row for *row, checksum in rows if checksum_of(*row) != checksum]
             for *row, _ in bad:
                 marks = " AND ".join(f"{name} IS ?" for name in key.split(", "))
                 self._write(f"DELETE FROM {table} WHERE {marks}", tuple(row))  # noqa: S608
@@ -202,17 +201,18 @@ class Journal:
         Nothing may be awaited within.
         """
         self.keep()
-        self._connection.execute("PRAGMA synchronous=FULL")
         try:
+            self._connection.execute("PRAGMA synchronous=FULL")
             self._connection.execute("BEGIN IMMEDIATE")
             yield
             self.keep()
-        except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise
+        except sqlite3.Error as error:
+            raise self._broken(error) from None
         finally:
-            self._connection.execute("PRAGMA synchronous=NORMAL")
+            with suppress(sqlite3.Error):  # nothing is open, or the disk fails, which has been told
+                self._connection.execute("ROLLBACK")
+            with suppress(sqlite3.Error):
+                self._connection.execute("PRAGMA synchronous=NORMAL")
 
     def _begin(self) -> None:
         """Begin a commit that ends with this turn of the event loop; without a loop, each record is one."""
@@ -259,17 +259,17 @@ class Journal:
 
     def set_meta(self, name: str, value: str) -> None:
         """Keep a note about the run."""
-        self._write("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", (name, value, _checksum(name, value)))
+        self._write("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", (name, value, checksum_of(name, value)))
 
     def put_output(self, case_id: str, side: Side, repeat: int, output: Output) -> None:
         """Keep an output; what awaits anything after this finds it on disk."""
         row = (case_id, side, repeat, output_to_json(output))
-        self._write("INSERT OR REPLACE INTO outputs VALUES (?, ?, ?, ?, ?)", (*row, _checksum(*row)))
+        self._write("INSERT OR REPLACE INTO outputs VALUES (?, ?, ?, ?, ?)", (*row, checksum_of(*row)))
 
     def put_score(self, case_id: str, side: Side, repeat: int, score: Score) -> None:
         """Keep a score; what awaits anything after this finds it on disk."""
         row = (case_id, side, repeat, score.scorer, score_to_json(score))
-        self._write("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?)", (*row, _checksum(*row)))
+        self._write("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?)", (*row, checksum_of(*row)))
 
     def output(self, case_id: str, side: Side, repeat: int) -> Output | None:
         """An output, or None if there is none yet."""
@@ -337,12 +337,8 @@ class Journal:
             yield case_id, side, repeat, score
 
     def _verify(self, checksum: object, *row: object) -> None:
-        if _checksum(*row) != checksum:
+        if checksum_of(*row) != checksum:
             raise self._broken(ValueError("it was damaged while the run was going"))
-
-
-def _checksum(*row: object) -> bytes:
-    return hashlib.blake2b("\x1f".join(map(repr, row)).encode("utf-8", "replace"), digest_size=8).digest()
 
 
 def _failure_of(table: str, record: str) -> Failure | None:

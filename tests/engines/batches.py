@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.kills import differences, without_times
+from evaluator.journal.codec import checksum_of
 from tests.pipeline.commands import Said, command, right
 from tests.standin.app import CONFIG, make_app
 from tests.standin.batch_api import BatchApi
@@ -72,9 +73,12 @@ class Scene:
     def age_what_is_being_sent(self) -> None:
         """Have some minutes go by since the last run was killed."""
         with self.journal() as database:
-            database.execute(
-                "UPDATE batches SET record = json_set(record, '$.sent_at', json_extract(record, '$.sent_at') - 300)"
-            )
+            for number, state, record, *rest, _ in database.execute("SELECT * FROM batches").fetchall():
+                told = json.loads(record)
+                if "sent_at" not in told:  # collected by now
+                    continue
+                row = (number, state, json.dumps({**told, "sent_at": told["sent_at"] - 300}), *rest)
+                database.execute("REPLACE INTO batches VALUES (?, ?, ?, ?, ?, ?, ?)", (*row, checksum_of(*row)))
         database.close()
 
     def charged_usd(self) -> float:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from evaluator.errors import InfrastructureError
 from evaluator.journal.batches import BatchLog, Lost, SentBatch
 from evaluator.journal.journal import Journal
 from evaluator.records import Failure, FailureKind
@@ -71,3 +72,31 @@ def test_a_dropped_batch_is_no_more(tmp_path: Path) -> None:
         log.drop(1)
         assert log.open_batches() == []
         assert log.next_number() == 2
+
+
+@pytest.mark.parametrize("damage", ["worst = x'0000000000000000'", "batch_id = 'batch_2'", "state = 'dropped'"])
+def test_a_damaged_row_is_an_error_and_never_another_batch(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "j.sqlite"
+    with Journal(path, identity="i") as journal:
+        log = BatchLog(journal)
+        log.intend(BATCH)
+        log.sent(1, "batch_1")
+    with sqlite3.connect(path) as database:
+        database.execute(f"UPDATE batches SET {damage}")
+    database.close()
+    with Journal(path, identity="i") as journal, pytest.raises(InfrastructureError, match="is damaged where"):
+        BatchLog(journal).open_batches()
+
+
+def test_a_journal_that_another_program_holds_is_an_error_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "j.sqlite"
+    with Journal(path, identity="i") as journal:
+        log = BatchLog(journal)
+        journal.write("PRAGMA busy_timeout = 10")
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(InfrastructureError, match="locked"):
+            log.intend(BATCH)
+        other.close()
+        log.intend(BATCH)
+        assert log.open_batches() == [BATCH]
