@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluator.errors import InfrastructureError
+from evaluator.journal.batches import batches_out
 from evaluator.journal.journal import Journal
 
 _KEPT_ATTEMPTS = 5
@@ -94,6 +95,8 @@ class Left:
     """That it has."""
     changed: tuple[str, ...]
     """Names of the parts of its identity that are not now what they were then."""
+    batches: tuple[str, ...] = ()
+    """Providers' names of batches that it has out; untrusted."""
 
 
 def last_of_command(runs: Path, command: str, key: str, parts: Mapping[str, object]) -> Left | None:
@@ -137,8 +140,8 @@ def _left(runs: Path, key: str, changed: tuple[str, ...]) -> Left | None:
     if journal is None:
         return None
     with journal:
-        answers = journal.answers()
-    return Left(f"{key}-{journal.path.stem.rpartition('-')[2]}", answers, changed) if answers else None
+        answers, out = journal.answers(), batches_out(journal)
+    return Left(f"{key}-{journal.path.stem.rpartition('-')[2]}", answers, changed, out) if answers or out else None
 
 
 def _read(file: Path) -> tuple[str, dict[str, object]]:

@@ -79,6 +79,7 @@ def named_parts(parts: Mapping[str, object], policy: Policy) -> dict[str, object
         if name in _WORDS:
             found.setdefault(_WORDS[name], []).append(part)
     config = policy.loaded.config.model_dump(mode="json", include=_ANSWERS_HANG_ON)
+    found["`engine:`"] = [policy.loaded.config.engine == "batch"]
     return {**found, **{f"`{name}:` of the config": section for name, section in config.items()}}
 
 
@@ -87,10 +88,14 @@ def told_of_left(left: Left) -> str:
     *most, last = left.changed or ("something",)
     changed = f"{', '.join(most)} and {last}" if most else last
     answers = f"{left.answers} answer" + ("s" if left.answers != 1 else "")
-    return (
+    told = (
         f"an unfinished run of this command has {answers} ({left.run_id}), but {changed} changed since:"
         " this is a new run, and goes on from cached answers alone"
     )
+    if left.batches:
+        out = ", ".join(name[:80] for name in left.batches)
+        told += f"; what it has sent in batches is paid for and nobody collects it: cancel {out} at the provider"
+    return told
 
 
 def _rules(policy: Policy, golden: GoldenSet, environ: Mapping[str, str]) -> dict[str, object]:

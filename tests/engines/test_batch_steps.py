@@ -57,6 +57,21 @@ def test_cases_that_only_head_has_are_answered_too(tmp_path: Path) -> None:
         assert [case["id"] for case in said.json["cases"] if not case["gated"]] == ["new"]
 
 
+def test_a_batch_that_nobody_will_collect_is_named_once(tmp_path: Path) -> None:
+    with scene(tmp_path, cases=10) as here:
+        assert here.gate().code == SUBMITTED
+        commit(here.repo, "head moves on", prompts__answer_dot_prompt_dot_yml=PROMPT.format(system="newer"))
+        said = here.gate()
+        assert "what is at head changed since" in said.err
+        assert "cancel batch_1 at the provider" in said.err
+        assert "cancel" not in here.gate().err
+        here.api.finish()
+        local = command(here.home, "gate", "--repo", str(here.repo), "--json")
+        assert local.code == 0
+        assert "but `engine:` changed since" in local.err
+        assert "cancel batch_2 at the provider" in local.err
+
+
 def test_validate_estimates_half_the_price(tmp_path: Path) -> None:
     with scene(tmp_path, cases=10) as here:
         estimates = []
