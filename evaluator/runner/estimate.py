@@ -65,12 +65,14 @@ def earlier(known: Known | None) -> Earlier | None:
     """Calls and dollars an answer, by the newest run of a content; None if there is none."""
     if known is None:
         return None
-    outputs = [output for _, output, _ in read_answers(known)]
-    if not outputs:
-        return None
-    costs = [output.cost_usd for output in outputs if output.cost_usd is not None]
-    usd = sum(costs) / len(costs) if len(costs) == len(outputs) else None
-    return Earlier(sum(len(output.calls) for output in outputs) / len(outputs), usd)
+    answers = calls = priced = 0
+    usd = 0.0
+    for _, output, _ in read_answers(known):  # one at a time: there may be many, and long ones
+        answers += 1
+        calls += len(output.calls)
+        priced += output.cost_usd is not None
+        usd += output.cost_usd or 0.0
+    return Earlier(calls / answers, usd / answers if priced == answers else None) if answers else None
 
 
 async def estimate(
