@@ -32,6 +32,10 @@ class RemoteTreasury:
         notice: Notice = await _answer(self.actor.notices.remote(seen))
         return notice
 
+    async def hold(self, provider: str, model: str, seconds: float) -> None:
+        """See `Treasury.hold`."""
+        await _answer(self.actor.hold.remote(provider, model, seconds))
+
 
 async def _answer(reference: Any) -> Any:
     """Wait for the treasury's answer.

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+from evaluator.engines.ray.pacing import SharedPace
 from evaluator.engines.ray.treasury import (
     NOTHING,
     Caps,
@@ -53,6 +54,8 @@ class SharedBudget(Budget):
     worker: int = 0
     at_once: int = 1
     """How many calls the worker makes at once, about."""
+    pace: SharedPace | None = None
+    """Told when another worker was asked to wait."""
     _parts: dict[str, _Part] = field(default_factory=dict)
     _under_way: int = 0
     _grants: int = 0
@@ -73,7 +76,7 @@ class SharedBudget(Budget):
 
     async def __aenter__(self) -> "SharedBudget":
         """Begin to listen to the treasury."""
-        if self.caps.any and self.lender is not None:
+        if self.lender is not None:
             self._tasks = [
                 asyncio.create_task(self._fetch(self.lender)),
                 asyncio.create_task(self._listen(self.lender)),
@@ -218,7 +221,7 @@ class SharedBudget(Budget):
             self.give_back()
 
     async def _listen(self, lender: Lender) -> None:
-        """Hear of recalls."""
+        """Hear of recalls, and of providers that ask to wait."""
         seen = Notice()
         while True:
             try:
@@ -228,8 +231,22 @@ class SharedBudget(Budget):
                 self._look_again()
                 return
             self._recall = seen.recall
+            for key, seconds in seen.held.items():
+                if self.pace is not None:
+                    self.pace.hold(key, seconds)
             if seen.recall:
                 self.give_back()
+
+    def tell_hold(self, key: tuple[str, str], seconds: float) -> None:
+        """Tell all others that a provider has asked this worker to wait."""
+        if self.lender is not None:
+            telling = asyncio.create_task(self._tell_hold(self.lender, key, seconds))
+            self._telling.add(telling)
+            telling.add_done_callback(self._telling.discard)
+
+    async def _tell_hold(self, lender: Lender, key: tuple[str, str], seconds: float) -> None:
+        with suppress(InfrastructureError):  # `_listen` learns that the treasury has died, too
+            await lender.hold(*key, seconds)
 
     async def _refuse(self, refused: Grant, party: str, worst_usd: float) -> None:
         """Refuse in the words of a budget that one process spends alone.

@@ -1,4 +1,6 @@
-"""The budget of a run that several workers spend: who may spend how much of it. Pure: no Ray, no clock, no network.
+"""What several workers share: the budget of the run, who may spend how much of it, and who asks all to wait.
+
+Pure: no Ray, no network; the clock is handed in.
 
 A worker reserves and settles its calls by itself, out of what was granted to it; so a call costs no round trip. What is
 granted to all of them together never passes the cap, nor a side's share of it. When somebody asks for more than is
@@ -10,8 +12,9 @@ All figures of a worker are totals since it began, so that it does no harm if tw
 
 import asyncio
 import math
+import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -112,6 +115,10 @@ class Notice:
 
     recall: int = 0
     """Number of the recall that goes on; 0 while there is enough for all."""
+    holds: int = 0
+    """How often a provider has asked to wait."""
+    held: Mapping[tuple[str, str], float] = field(default_factory=dict, compare=False)
+    """By provider and model that ask to wait: for how many seconds from now."""
 
 
 class Lender(Protocol):
@@ -127,6 +134,10 @@ class Lender(Protocol):
 
     async def notices(self, seen: Notice) -> Notice:
         """See `Treasury.notices`."""
+        ...
+
+    async def hold(self, provider: str, model: str, seconds: float) -> None:
+        """See `Treasury.hold`."""
         ...
 
 
@@ -162,6 +173,9 @@ class Treasury:
     _recalling: bool = False
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _ended_by: str = ""
+    _holds: int = 0
+    _held: dict[tuple[str, str], float] = field(default_factory=dict)
+    now: Callable[[], float] = time.monotonic
 
     async def begin(self, outside: Parties, caps: Caps) -> None:
         """Say what others have spent so far, dead workers' shares included, and who shares the cap from now on."""
@@ -196,6 +210,21 @@ class Treasury:
             await self._changed.wait()
         return self._notice()
 
+    async def hold(self, provider: str, model: str, seconds: float) -> None:
+        """Hear that a provider has asked a worker to wait; all others are told.
+
+        Args:
+            provider: Its name.
+            model: Of which limit it spoke.
+            seconds: For how long.
+        """
+        now = self.now()
+        self._held = {key: until for key, until in self._held.items() if until > now}
+        if now + seconds > self._held.get((provider, model), now):
+            self._held[(provider, model)] = now + seconds
+            self._holds += 1
+            self._wake()
+
     async def forget(self, worker: int) -> Parties:
         """A worker has died: its whole share counts as spent, as nobody knows what of it was; gives that share."""
         gone = self._workers.pop(worker, _Worker())
@@ -213,7 +242,13 @@ class Treasury:
             known.told = standing
 
     def _notice(self) -> Notice:
-        return Notice(self._recall if self._recalling else 0)
+        now = self.now()
+        held = {key: until - now for key, until in self._held.items() if until > now}
+        return Notice(self._recall if self._recalling else 0, self._holds, held)
+
+    def _wake(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
 
     def _serve(self) -> None:
         """Answer whom it can, in the order in which they asked."""
@@ -235,8 +270,7 @@ class Treasury:
         if bool(self._queue) != self._recalling:
             self._recalling = bool(self._queue)
             self._recall += self._recalling
-            changed, self._changed = self._changed, asyncio.Event()
-            changed.set()
+            self._wake()
 
     def _grant(self, asked: _Asked, free: Sum) -> None:
         """Grant what is needed; more of it only while nobody else waits, and never more than a fair part."""

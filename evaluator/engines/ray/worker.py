@@ -29,6 +29,7 @@ from evaluator.engines.ray.messages import (
     Trouble,
     trouble_of,
 )  # fmt: skip
+from evaluator.engines.ray.pacing import SharedPace
 from evaluator.engines.ray.place import MARK, machine, own_copy
 from evaluator.engines.ray.share import SharedBudget
 from evaluator.engines.ray.treasury import Caps, Lender
@@ -104,6 +105,7 @@ class Worker:
                 request = replace(request, home=own / "kept")
             request = await asyncio.to_thread(own_copy, request, own)
             async with self._budget, prepared(request) as ready:
+                ready.gateway.pace = self._budget.pace = SharedPace(self._budget.tell_hold)
                 self._ready, self._places = ready, asyncio.Semaphore(ready.concurrency)
                 opened.set_result(Opened(ready.concurrency))
                 await self._closing.wait()

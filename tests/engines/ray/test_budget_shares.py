@@ -41,6 +41,10 @@ class Slow:
         await self._pause()
         return notice
 
+    async def hold(self, provider: str, model: str, seconds: float) -> None:
+        await self._pause()
+        await self.treasury.hold(provider, model, seconds)
+
 
 class Spent:
     """What a provider would have charged, and the most that it could have."""
