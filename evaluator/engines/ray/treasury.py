@@ -24,6 +24,9 @@ from evaluator.records import Side
 GRAIN_USD = 2.0**-32
 """Dollars are counted in grains of a quarter of a billionth: sums of them are exact, up to two million dollars."""
 
+_MOST_HELD = 1_000
+"""Models whose providers ask to wait: an app under test may name any."""
+
 
 def whole_grains(usd: float) -> float:
     """An amount, rounded up to whole grains: rounding must never leave a share a trifle short of a call."""
@@ -220,7 +223,7 @@ class Treasury:
         """
         now = self.now()
         self._held = {key: until for key, until in self._held.items() if until > now}
-        if now + seconds > self._held.get((provider, model), now):
+        if len(self._held) < _MOST_HELD and now + seconds > self._held.get((provider, model), now):
             self._held[(provider, model)] = now + seconds
             self._holds += 1
             self._wake()
