@@ -27,7 +27,10 @@ from tests.standin.app import make_app
 ROOT = Path(__file__).parents[1]
 IN_FLIGHT = 16
 DELAY_S = 0.02
-TIMES = ("created_at", "duration_s", "timings", "latency_s", "cached", "cached_calls", "real_usd", "estimate")
+TIMES = (
+    "created_at", "duration_s", "timings", "latency_s", "started_s", "took_s", "first_byte_s", "cached", "cached_calls",
+    "real_usd", "estimate",
+)  # fmt: skip
 
 
 def start(repo: Path, home: Path) -> "subprocess.Popen[str]":

@@ -119,6 +119,17 @@ class BudgetSection(Section):
     max_calls_per_case: int | None = Field(default=None, ge=1, description="Likewise: stops an agent that loops.")
 
 
+class RaySection(Section):
+    """How `engine: ray` runs: workers that share the concurrency, and where they are."""
+
+    workers: int = Field(default=2, ge=1, le=1000, description="Processes that ask and score, each with its own apps.")
+    address: str = Field(
+        default="local",
+        pattern=r"^(local|auto|[A-Za-z0-9.\-]{1,253}:[0-9]{1,5})$",
+        description="`local` starts Ray on this machine; `auto` or `host:port` joins a cluster that is there.",
+    )
+
+
 class AnchorSection(Section):
     """A pinned state of the app that every change is compared with too, so that slow rot is seen."""
 
@@ -195,6 +206,8 @@ class Config(Section):
         default="local",
         description="Who runs the cases: this process, a provider's batches at half the price, or a Ray cluster.",
     )
+
+    ray: RaySection = Field(default_factory=RaySection)
 
     @field_validator("dataset", mode="before")
     @classmethod

@@ -34,6 +34,12 @@ async def open_engine(request: RunRequest, ready: Prepared, journal: Journal) ->
         async with open_batch_engine(request, ready, journal) as engine:
             yield engine
         return
+    if name == "ray":
+        from evaluator.engines.ray.engine import open_ray
+
+        async with open_ray(request, ready) as engine:
+            yield engine
+        return
     raise ConfigError(
         f"{request.loaded.where('engine')}: there is no engine {name!r} yet",
         hint="take `local` or `batch`, as `engine:` in the config or with `--engine`",

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from evaluator.gate import Request
 from evaluator.journal.journal import Journal
-from evaluator.records import Case, Failure, Side
+from evaluator.records import Case, Failure, Output, Score, Side
 from evaluator.scoring.interface import Scorer
 from evaluator.target.interface import Target
 
@@ -52,6 +52,26 @@ class Progress(Protocol):
 
     def stop(self) -> None:
         """The run ended, well or not."""
+
+
+class Kept(Protocol):
+    """Where a unit's outputs and scores are kept, and found again; the journal is one."""
+
+    def output(self, case_id: str, side: Side, repeat: int) -> Output | None:
+        """An output, or None if there is none yet."""
+        ...
+
+    def scores(self, case_id: str, side: Side, repeat: int) -> dict[str, Score]:
+        """The scores of one output, by scorer."""
+        ...
+
+    def put_output(self, case_id: str, side: Side, repeat: int, output: Output) -> None:
+        """Keep an output."""
+        ...
+
+    def put_score(self, case_id: str, side: Side, repeat: int, score: Score) -> None:
+        """Keep a score."""
+        ...
 
 
 class Engine(Protocol):

@@ -4,12 +4,11 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from evaluator.engines.interface import Progress, Schedule
+from evaluator.engines.interface import Kept, Progress, Schedule
 from evaluator.errors import BudgetError
 from evaluator.gate import Request
 from evaluator.gateway.budget import BUDGET_HINT
 from evaluator.gateway.interface import Deferred
-from evaluator.journal.journal import Journal
 from evaluator.records import Case, FailureKind, Output, Score, Side
 from evaluator.results.values import values_of
 from evaluator.scoring.interface import Pair, Scorer
@@ -38,9 +37,7 @@ def units_of(requests: Sequence[Request], busy: Collection[tuple[int, int]] = ()
     return [Unit(case, repeat, tuple(wanted)) for (case, repeat), wanted in sides.items()]
 
 
-async def run_unit(
-    unit: Unit, schedule: Schedule, journal: Journal, progress: Progress
-) -> dict[Side, dict[str, float]]:
+async def run_unit(unit: Unit, schedule: Schedule, journal: Kept, progress: Progress) -> dict[Side, dict[str, float]]:
     """Answer and score a unit, its sides in their order; gives the values of each side by column.
 
     Raises:
@@ -88,7 +85,7 @@ def values_by_side(
 
 
 async def score_unit(
-    case: Case, repeat: int, outputs: Mapping[Side, Output], scorers: Sequence[Scorer], journal: Journal
+    case: Case, repeat: int, outputs: Mapping[Side, Output], scorers: Sequence[Scorer], journal: Kept
 ) -> dict[Side, dict[str, Score]]:
     """The scores of every side by scorer: from the journal, or made now and kept there.
 

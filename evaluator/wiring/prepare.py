@@ -23,6 +23,7 @@ from evaluator.sandbox import hide_our_memory
 from evaluator.scoring.builtin import BUILTIN_METRICS
 from evaluator.scoring.interface import Scorer
 from evaluator.target.interface import Target
+from evaluator.wiring.elsewhere import TargetElsewhere
 from evaluator.wiring.scorers import dataset_labels, make_scorers, require_expected
 from evaluator.wiring.targets import make_target, models_asked
 
@@ -56,6 +57,8 @@ class RunRequest:
     home: Path
     scratch: Path
     """A private folder that goes with the run."""
+    budget: Budget | None = None
+    """What may be spent, where that is not the config's whole budget: a worker's share of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,8 @@ async def prepared(request: RunRequest) -> AsyncIterator[Prepared]:
         EvalGateError: Anything that cannot be set up; found before the first case is run.
     """
     config = request.loaded.config
+    # Other processes then set the same up and ask the apps.
+    elsewhere = config.engine == "ray"
     names = provider_names(request.loaded)
     warnings = []
     if config.judge is not None and config.judge.provider == LOCAL:
@@ -98,7 +103,7 @@ async def prepared(request: RunRequest) -> AsyncIterator[Prepared]:
         providers = dict(resolve_providers(names, config, request.environ))
         workers = config.concurrency
         if LOCAL in names:
-            count = max(1, min(config.concurrency, os.cpu_count() or 1))
+            count = 1 if elsewhere else max(1, min(config.concurrency, os.cpu_count() or 1))
             providers[LOCAL] = await _start_local(stack, count)
             workers = min(workers, count) if config.target.provider == LOCAL else workers
         app = _app_providers(request, providers)
@@ -114,7 +119,8 @@ async def prepared(request: RunRequest) -> AsyncIterator[Prepared]:
                 providers,
                 store=store,
                 prices=prices,
-                budget=Budget(
+                budget=request.budget
+                or Budget(
                     config.budget.max_usd,
                     config.budget.max_calls,
                     spent_usd=request.spent_usd,
@@ -138,9 +144,10 @@ async def prepared(request: RunRequest) -> AsyncIterator[Prepared]:
         objectives = bind_objectives(config.objectives, request.loaded.where, metrics)
         door: Door | None = None
         if config.target.process is not None:
+            hide_our_memory()
+        if config.target.process is not None and not elsewhere:
             from evaluator.gateway.door import DoorSettings, open_door, standard_routes
 
-            hide_our_memory()
             routes = standard_routes(app, main=config.target.provider)
             settings = DoorSettings(
                 max_usd_per_case=config.budget.max_usd_per_case,
@@ -152,6 +159,9 @@ async def prepared(request: RunRequest) -> AsyncIterator[Prepared]:
             )
         targets: dict[Side, Target] = {}
         for side, root in request.roots.items():
+            if elsewhere:
+                targets[side] = TargetElsewhere(side)
+                continue
             targets[side] = make_target(
                 side, root, request.loaded, gateway.caller(request.cache_scope, party=side),
                 environ=request.environ, scratch=request.scratch, slots=workers,

@@ -39,6 +39,7 @@ PLACES: list[tuple[str, ...]] = [
     ("slices",),
     ("baseline",),
     ("when",),
+    ("ray",),
 ]
 
 

@@ -18,6 +18,7 @@ HOME_OF = {
     "aiohttp": {"gateway", "target"},  # the app under test may be a server
     "aiodocker": {"target"},
     "genai_prices": {"gateway"},
+    "ray": {"engines"},
     "xllamacpp": {"gateway"},
     # Arrays: statistics, and the two places that read them from files.
     "numpy": {"stats", "gate", "dataset", "results", "runner", "comparison", "noise"},
