@@ -247,3 +247,42 @@ def test_an_app_that_ran_before_is_estimated_by_what_it_took_then(tmp_path: Path
     assert none is None
     assert (found["calls"], found["spent_calls"]) == (40, 40)
     assert abs(found["error"]) < 0.01
+
+
+WAITING = """
+import http.client, json, os, sys, threading, time
+from urllib.parse import urlsplit
+from asking import ask
+url = urlsplit(os.environ["OPENAI_BASE_URL"])
+body = json.dumps({"model": "none", "max_tokens": 1, "messages": [[] for _ in range(300_000)]}).encode()
+def hold():
+    while True:
+        try:
+            asked = http.client.HTTPConnection(url.netloc, timeout=30)
+            asked.request("POST", url.path + "/chat/completions", body, {"Authorization": "Bearer " + os.environ["OPENAI_API_KEY"]})
+            asked.getresponse().read()
+        except OSError:
+            pass
+for _ in range(3):
+    threading.Thread(target=hold, daemon=True).start()
+for line in sys.stdin:
+    question = json.loads(line)
+    time.sleep(1.5)
+    print(json.dumps({"id": question["id"], "output": ask(question["input"])}), flush=True)
+"""
+
+
+def test_a_slower_head_whose_requests_wait_for_us_all_the_time_passes_no_bound_on_latency(tmp_path: Path) -> None:
+    def answer(body: Any, number: int) -> web.StreamResponse | str:
+        return fault(404, "no", code="model_not_found") if body["model"] == "none" else right(body)
+
+    with running(answer) as server:
+        text = config(TARGET).replace("{{max: $0.01}}", "{{max: $0.01}}\n  latency_p50: {{max: 1s}}")
+        repo = process_app(
+            tmp_path / "app", server.url, text.replace("concurrency: 4", "concurrency: 2"), cases=8,
+            base={"app_dot_py": APP}, head={"app_dot_py": WAITING},
+        )  # fmt: skip
+        said = gate(tmp_path, repo)
+    row = rows(said)["latency_p50"]
+    assert (said.code, row["state"]) == (3, "error"), row
+    assert "what head asks beside its work makes its time unknown" in row["reason"]
