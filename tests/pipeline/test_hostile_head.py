@@ -311,12 +311,13 @@ def test_a_slower_head_whose_requests_wait_for_us_all_the_time_passes_no_bound_o
         return fault(404, "no", code="model_not_found") if body["model"] == "none" else right(body)
 
     with running(answer) as server:
-        text = config(TARGET).replace("{{max: $0.01}}", "{{max: $0.01}}\n  latency_p50: {{max: 1s}}")
+        text = config(TARGET).replace("cost_per_request: {{max: $0.01}}", "latency_p50: {{max: 1s}}")
         repo = process_app(
             tmp_path / "app", server.url, text.replace("concurrency: 4", "concurrency: 2"), cases=8,
             base={"app_dot_py": APP}, head={"app_dot_py": WAITING},
         )  # fmt: skip
         said = gate(tmp_path, repo)
+    assert said.out, said.err
     row = rows(said)["latency_p50"]
     assert (said.code, row["state"]) == (3, "error"), row
     assert "what head asks beside its work makes its time unknown" in row["reason"]
