@@ -62,6 +62,8 @@ class Output:
     failure: Failure | None = None
     requests: tuple[TracedRequest, ...] = ()
     """What an app asked through the gateway's door, the first `MOST_TRACED` of it, in the order in which it ended."""
+    waited_s: float = 0.0
+    """Of an app's time: seconds in which a request of its waited for us, which `latency_s` is without."""
 
     @property
     def cached(self) -> bool:

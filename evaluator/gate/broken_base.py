@@ -44,7 +44,7 @@ def without_base(verdict: Verdict, failed: int, answers: int) -> Verdict:
     if failed < MOST * answers or answers == 0:
         return verdict
     said = f"base itself failed in {failed} of {answers} answers"
-    return _combined(verdict, [_alone(result, said) for result in verdict.objectives.values()])
+    return combined(verdict, [_alone(result, said) for result in verdict.objectives.values()])
 
 
 def not_compared(verdict: Verdict, reason: str) -> Verdict:
@@ -69,7 +69,8 @@ def _alone(result: ObjectiveResult, said: str) -> ObjectiveResult:
     return replace(result, objective=objective, state=state, reason=told, bounds=tuple(kept), warnings=warnings)
 
 
-def _combined(verdict: Verdict, results: Sequence[ObjectiveResult]) -> Verdict:
+def combined(verdict: Verdict, results: Sequence[ObjectiveResult]) -> Verdict:
+    """The verdict of objectives that were judged anew; its words on when it was decided stay."""
     together = combine(results)
     decided = verdict.reason.partition(" Decided after ")
     reason = f"{together.reason}{decided[1]}{decided[2]}"

@@ -29,6 +29,7 @@ def output_to_json(output: Output) -> str:
             "cost_usd": output.cost_usd,
             "failure": _failure(output.failure),
             "requests": _requests(output),
+            "waited_s": output.waited_s or None,
         }
     )
 
@@ -48,6 +49,7 @@ def output_from_json(text: str) -> Output:
         cost_usd=found.get("cost_usd"),
         failure=_read_failure(found),
         requests=tuple(_read_request(row, calls) for row in found.get("requests", ())),
+        waited_s=found.get("waited_s", 0.0),
     )
 
 

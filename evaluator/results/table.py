@@ -37,6 +37,8 @@ class Table:
     """Answers that the app itself failed to give."""
     broke_off: tuple[int, ...] = ()
     """Places of the cases that base's app crashed or hung on, which what runs beside it may have brought about."""
+    waited_s: Mapping[Side, tuple[float, ...]] = field(default_factory=dict)
+    """By side, of each answer with a latency: how long its app waited for us, which the latency is without."""
 
     @property
     def answers(self) -> dict[Side, int]:
@@ -84,6 +86,7 @@ def read_table(
     said: list[str] = []
     failed: dict[Side, int] = dict.fromkeys(sides, 0)
     broke_off: dict[int, None] = {}
+    waited: dict[Side, list[float]] = {side: [] for side in sides}
     beside = {side: _Beside((outside or {}).get(side, 0.0)) for side in sides}
 
     measured: dict[Side, dict[tuple[int, int], str]] = {side: {} for side in sides}
@@ -103,6 +106,7 @@ def read_table(
             if side == "base" and output.failure.kind in _BREAKING_OFF:
                 broke_off[place[0]] = None
             continue
+        waited[side] += [] if output.latency_s is None else [output.waited_s]
         if output.calls:  # an answer without calls was measured by us, in this run
             measured[side][place] = output.measured_in
     for case_id, side, repeat, score in journal.all_scores():
@@ -129,6 +133,7 @@ def read_table(
         said[0] if said else "",
         failed,
         tuple(broke_off),
+        {side: tuple(of_side) for side, of_side in waited.items()},
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 
 from evaluator.gate.broken_base import is_beyond
-from evaluator.records import INFRASTRUCTURE_KINDS, Case
+from evaluator.records import INFRASTRUCTURE_KINDS, Case, FailureKind, Output
 from evaluator.results.table import Table
 from evaluator.runner.opening import OpenRun
 
@@ -15,7 +15,8 @@ async def held_up(opened: OpenRun, cases: list[Case], table: Table, limit: float
     """Whether base answers alone what it failed to answer beside head; gives why there is no verdict, or nothing.
 
     Head's app can burn processors, memory and connections that base's needs. A base that is held up so would look bad,
-    and head good beside it. What base fails alone as well is its own; what fails outside of it then, tells nothing.
+    and head good beside it. What base fails alone as well is its own, unless it was the provider that failed then, or
+    that had not answered yet: head can have used it up for longer than its processes live.
 
     Args:
         opened: The run; head's target is closed.
@@ -34,9 +35,12 @@ async def held_up(opened: OpenRun, cases: list[Case], table: Table, limit: float
     base = opened.ready.targets["base"]
     outputs = await asyncio.gather(*(base.answer(case) for case in chosen))
     beside = f"base failed in {failed} of {answers} answers beside head, and"
-    told = [output for output in outputs if output.failure is None or output.failure.kind not in INFRASTRUCTURE_KINDS]
+    told = [output for output in outputs if not _is_held(output)]
     if len(told) <= len(chosen) / 2:
-        return f"{beside} could not be asked again alone: {len(chosen) - len(told)} of {len(chosen)} calls failed"
+        return (
+            f"{beside} could not be asked again alone: the provider failed or kept it waiting in"
+            f" {len(chosen) - len(told)} of {len(chosen)} cases"
+        )
     answered = sum(output.failure is None for output in told)
     if answered <= len(told) / 2:
         return ""
@@ -44,3 +48,11 @@ async def held_up(opened: OpenRun, cases: list[Case], table: Table, limit: float
         f"{beside} answered {answered} of {len(told)} of these"
         " cases when it was asked again alone: what head does keeps base from answering"
     )
+
+
+def _is_held(output: Output) -> bool:
+    """Whether a failure may be the provider's: it failed, or the app waited for its answer when its time was over."""
+    if output.failure is None:
+        return False
+    waiting = any(request.status is None for request in output.requests)
+    return output.failure.kind in INFRASTRUCTURE_KINDS or (output.failure.kind is FailureKind.HANG and waiting)

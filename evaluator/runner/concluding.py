@@ -7,6 +7,7 @@ from evaluator.engines.interface import Progress, Work
 from evaluator.errors import BudgetError
 from evaluator.gate import SliceResult, with_outages
 from evaluator.gate.broken_base import not_compared, without_base
+from evaluator.gate.own_waits import LATENCY_COLUMN, with_own_waits
 from evaluator.gateway.budget import needed
 from evaluator.records import SIDES, BoundKind, Case, Objective, Side, Verdict
 from evaluator.results.slices import with_gated_slices
@@ -49,6 +50,9 @@ async def concluded(
     """
     objectives, limit = opened.ready.objectives, error_bound(opened.ready.objectives)
     verdict = without_base(verdict, table.failed["base"], table.answers["base"])
+    latencies = table.columns["head"].get(LATENCY_COLUMN)
+    if latencies is not None:
+        verdict = with_own_waits(verdict, table.waited_s["base"], table.waited_s["head"], latencies)
     verdict, slices = with_gated_slices(opened.policy.loaded, judged, table, objectives, verdict)
     reason = await held_up(opened, judged, table, limit) if verdict.state != "fail" else ""
     verdict = not_compared(verdict, reason) if reason else verdict

@@ -205,7 +205,7 @@ def metered(output: Output, trace: Trace, *, asked_s: float = 0.0) -> Output:
         told = output.cost_usd is not None or output.usage is not None
         kept = replace(output, requests=tuple(trace.requests[:MOST_TRACED]))
         return kept if told else replace(kept, cost_usd=0.0, usage=Usage())
-    latency_s = output.latency_s
+    latency_s, waited_s = output.latency_s, 0.0
     if latency_s is not None:
         cached = any(call.cached for call in trace.calls)
         waiting = (request for request in trace.requests if request.call is not None)
@@ -224,6 +224,7 @@ def metered(output: Output, trace: Trace, *, asked_s: float = 0.0) -> Output:
         cost_usd=sum(known) if ended and len(known) == len(costs) else None,
         latency_s=latency_s,
         requests=tuple(trace.requests[:MOST_TRACED]),
+        waited_s=waited_s if latency_s is not None else 0.0,
     )
 
 

@@ -184,6 +184,40 @@ def test_a_base_that_head_holds_up_is_no_verdict(tmp_path: Path) -> None:
     assert re.search("base failed in [5-8] of 8 answers beside head, and answered 5 of 5 of these", verdict["reason"])
 
 
+class UsedUp:
+    """Takes its time with everybody else once one request came, also when who asked it is gone."""
+
+    def __init__(self) -> None:
+        self.used_up = False
+
+    async def __call__(self, body: Any, number: int) -> str:
+        text = str(body["messages"][-1]["content"])
+        self.used_up = self.used_up or text == "hold"
+        if self.used_up and "head" not in text:
+            await asyncio.sleep(60)
+        return right(body).removesuffix(" head")
+
+
+def test_a_base_that_the_provider_keeps_waiting_after_head_is_gone_too_is_no_verdict(tmp_path: Path) -> None:
+    target = "{{command: {{run: python3 app.py, timeout: 2s, workers: 1}}, provider: standin}}"
+    text = (
+        config(target).replace("concurrency: 4", "concurrency: 2").replace("  cost_per_request: {{max: $0.01}}\n", "")
+    )
+    uses_up = APP.replace(
+        "    \n",
+        "    number = globals().get('number', 0) + 1\n"
+        "    if number == 14: __import__('threading').Thread(target=ask, args=('hold',), daemon=True).start()\n",
+    ).replace('ask(question["input"])', '"?" if number % 8 == 0 else ask(question["input"] + " head")')
+    with running(UsedUp()) as server:
+        repo = process_app(
+            tmp_path / "app", server.url, text, cases=20, base={"app_dot_py": APP}, head={"app_dot_py": uses_up}
+        )
+        said = gate(tmp_path, repo)
+    verdict = said.json["verdict"]
+    assert (said.code, verdict["state"]) == (3, "error"), verdict
+    assert "the provider failed or kept it waiting in 5 of 5 cases" in verdict["reason"]
+
+
 @pytest.mark.parametrize(("bound", "code", "state"), [("min: 80%, ", 0, "pass"), ("", 3, "error")])
 def test_a_change_that_mends_a_broken_base_passes_by_absolute_bounds_alone(
     tmp_path: Path, bound: str, code: int, state: str
@@ -247,3 +281,43 @@ def test_an_app_that_ran_before_is_estimated_by_what_it_took_then(tmp_path: Path
     assert none is None
     assert (found["calls"], found["spent_calls"]) == (40, 40)
     assert abs(found["error"]) < 0.01
+
+
+WAITING = """
+import http.client, json, os, sys, threading, time
+from urllib.parse import urlsplit
+from asking import ask
+url = urlsplit(os.environ["OPENAI_BASE_URL"])
+body = json.dumps({"model": "none", "max_tokens": 1, "messages": [[] for _ in range(300_000)]}).encode()
+def hold():
+    while True:
+        try:
+            asked = http.client.HTTPConnection(url.netloc, timeout=30)
+            asked.request("POST", url.path + "/chat/completions", body, {"Authorization": "Bearer " + os.environ["OPENAI_API_KEY"]})
+            asked.getresponse().read()
+        except OSError:
+            pass
+for _ in range(3):
+    threading.Thread(target=hold, daemon=True).start()
+for line in sys.stdin:
+    question = json.loads(line)
+    time.sleep(1.5)
+    print(json.dumps({"id": question["id"], "output": ask(question["input"])}), flush=True)
+"""
+
+
+def test_a_slower_head_whose_requests_wait_for_us_all_the_time_passes_no_bound_on_latency(tmp_path: Path) -> None:
+    def answer(body: Any, number: int) -> web.StreamResponse | str:
+        return fault(404, "no", code="model_not_found") if body["model"] == "none" else right(body)
+
+    with running(answer) as server:
+        text = config(TARGET).replace("cost_per_request: {{max: $0.01}}", "latency_p50: {{max: 1s}}")
+        repo = process_app(
+            tmp_path / "app", server.url, text.replace("concurrency: 4", "concurrency: 2"), cases=8,
+            base={"app_dot_py": APP}, head={"app_dot_py": WAITING},
+        )  # fmt: skip
+        said = gate(tmp_path, repo)
+    assert said.out, said.err
+    row = rows(said)["latency_p50"]
+    assert (said.code, row["state"]) == (3, "error"), row
+    assert "what head asks beside its work makes its time unknown" in row["reason"]

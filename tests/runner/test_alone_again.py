@@ -41,7 +41,10 @@ CRASH, SERVER = FailureKind.CRASH, FailureKind.SERVER
     [
         ((None, None, None, CRASH, CRASH), "answered 3 of 5"),
         ((None, None, CRASH, CRASH, CRASH), ""),
-        ((SERVER, SERVER, SERVER, CRASH, CRASH), "could not be asked again alone: 3 of 5 calls failed"),
+        (
+            (SERVER, SERVER, SERVER, CRASH, CRASH),
+            "could not be asked again alone: the provider failed or kept it waiting in 3 of 5 cases",
+        ),
         ((SERVER, SERVER, None, None, CRASH), "answered 2 of 3"),
         ((SERVER, SERVER, None, CRASH, CRASH), ""),
     ],

@@ -41,6 +41,12 @@ _OPENAI = {
     "/responses": Endpoint.RESPONSES,
     "/embeddings": Endpoint.EMBEDDINGS,
 }
+_LIMITED_BY = {
+    Endpoint.CHAT: frozenset({"max_tokens", "max_completion_tokens"}),
+    Endpoint.COMPLETIONS: frozenset({"max_tokens"}),
+    Endpoint.RESPONSES: frozenset({"max_output_tokens"}),
+    Endpoint.MESSAGES: frozenset({"max_tokens"}),
+}
 _AZURE = re.compile(r"/openai(?:/v1|/deployments/(?P<deployment>[\w.~-]+))?(?P<rest>/[a-z/]+)")
 
 
@@ -85,11 +91,18 @@ def worst_usage(endpoint: Endpoint, asked: Asked, size: int, default_max_output:
     if endpoint is Endpoint.EMBEDDINGS:
         return Usage(int(given), 0)
     answers = asked.answers * (asked.prompts if endpoint is Endpoint.COMPLETIONS else 1)
-    return Usage(int(given), (default_max_output if asked.limit is None else asked.limit) * answers)
+    limit = _limit(endpoint, asked)
+    return Usage(int(given), (default_max_output if limit is None else limit) * answers)
 
 
 def most_usage(endpoint: Endpoint, asked: Asked, size: int) -> Usage | None:
     """As `worst_usage`, or None where nothing in the request limits its answer."""
-    if asked.limit is None and endpoint is not Endpoint.EMBEDDINGS:
+    if endpoint is not Endpoint.EMBEDDINGS and _limit(endpoint, asked) is None:
         return None
     return worst_usage(endpoint, asked, size, 0)
+
+
+def _limit(endpoint: Endpoint, asked: Asked) -> int | None:
+    """The request's own limit, if there is one in a field that holds on this path: servers pass over any other."""
+    read = _LIMITED_BY.get(endpoint, frozenset())
+    return asked.limit if read.intersection(asked.limited_by.split()) else None

@@ -35,6 +35,8 @@ class Asked:
     """True if the usage of the stream is asked for by us, and not by the app."""
     limit: int | None = None
     """Tokens of each answer at most; None if the request sets no limit."""
+    limited_by: str = ""
+    """The fields that set it, with spaces between: which of them a server reads depends on the path."""
     answers: int = 1
     """How many answers to one prompt."""
     prompts: int = 1
@@ -78,12 +80,13 @@ def read_request(
     prompt = fields.get("prompt")
     many = isinstance(prompt, list) and bool(prompt) and not isinstance(prompt[0], int)
     # Some servers read one of them and some another, so the largest counts.
-    limits = [number for number in (_number(fields.get(name)) for name in _LIMITS) if number is not None]
+    limits = {name: number for name in _LIMITS if (number := _number(fields.get(name))) is not None}
     asked = Asked(
         model=model if isinstance(model := fields.get("model"), str) and len(model) <= _LONGEST_NAME else "",
         streams=fields.get("stream") is True,
         usage_added=added,
-        limit=max(1, *limits) if limits else None,
+        limit=max(1, *limits.values()) if limits else None,
+        limited_by=" ".join(limits),
         answers=max(1, _number(fields.get("n")) or 1, _number(fields.get("best_of")) or 1),
         prompts=len(prompt) if many and isinstance(prompt, list) else 1,
         media=len(MEDIA.findall(sent)),

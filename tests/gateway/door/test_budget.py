@@ -110,6 +110,18 @@ def test_what_a_request_only_points_to_is_reserved_too() -> None:
     assert worst_usage(Endpoint.MESSAGES, asked({"cache_control": 1}), 19, 1).input_tokens == 2 * 19
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "field"),
+    [
+        (Endpoint.CHAT, "max_output_tokens"), (Endpoint.COMPLETIONS, "max_completion_tokens"),
+        (Endpoint.RESPONSES, "max_tokens"), (Endpoint.MESSAGES, "max_output_tokens"),
+    ],
+)  # fmt: skip
+def test_a_limit_in_a_field_of_another_path_limits_nothing(endpoint: Endpoint, field: str) -> None:
+    assert worst_usage(endpoint, asked({field: 1}), 100, 4096).output_tokens == 4096
+    assert most_usage(endpoint, asked({field: 1}), 100) is None
+
+
 def test_nothing_is_the_most_where_nothing_limits_an_answer() -> None:
     assert most_usage(Endpoint.CHAT, asked({"n": 4}), 100) is None
     assert most_usage(Endpoint.CHAT, asked({"max_tokens": 5, "n": 4}), 100) == Usage(100, 20)
