@@ -42,5 +42,5 @@ async def open_engine(request: RunRequest, ready: Prepared, journal: Journal) ->
         return
     raise ConfigError(
         f"{request.loaded.where('engine')}: there is no engine {name!r} yet",
-        hint="take `local` or `batch`, as `engine:` in the config or with `--engine`",
+        hint="take `local`, `batch` or `ray`, as `engine:` in the config or with `--engine`",
     )

@@ -193,9 +193,11 @@ def test_a_config_that_only_a_ref_has_is_enough(tmp_path: Path) -> None:
     assert "STANDIN_KEY is not set" in said.err
 
 
-def test_an_engine_that_is_not_there_yet_names_those_that_are(tmp_path: Path) -> None:
-    repo = app(tmp_path)
-    said = command(tmp_path / "home", "gate", "--repo", str(repo), "--engine", "ray", STANDIN_KEY="k")
+def test_an_engine_that_is_not_installed_is_told_with_how_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evaluator.engines.ray.session.find_spec", lambda _name: None)
+    said = command(tmp_path / "home", "gate", "--repo", str(app(tmp_path)), "--engine", "ray", STANDIN_KEY="k")
     assert said.code == 2
-    assert "there is no engine 'ray' yet" in said.err
-    assert "take `local` or `batch`" in said.err
+    assert "`engine: ray` needs Ray, which is not installed" in said.err
+    assert "pip install 'llm-eval-gate[ray]'" in said.err

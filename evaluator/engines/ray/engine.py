@@ -81,7 +81,7 @@ class RayEngine:
         """Run a schedule; see `Engine.run`."""
         current = _Pass(schedule, work, journal, progress)
         dice = random.Random(schedule.seed)  # noqa: S311  an order, not a secret
-        progress.start(total=len(schedule.cases) * len(schedule.targets))
+        progress.start(total=schedule.answers)
         budget = self._ready.gateway.budget
         others = by_others(budget, [member.spent for member in self._crew.alive])
         await self._crew.asked(self._crew.treasury.begin.remote(others, caps_of(budget)))

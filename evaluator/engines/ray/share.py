@@ -130,7 +130,7 @@ class SharedBudget(Budget):
         part.spent += Sum(whole_grains(reservation.spent_usd))
         self.spent_usd += reservation.spent_usd
         account.spent_usd += reservation.spent_usd
-        if outside:
+        if outside and reservation.counts:
             account.outside_usd += reservation.counts_usd or 0.0
             account.outside_calls += 1
             account.outside_unknown += reservation.counts_usd is None
