@@ -97,8 +97,8 @@ def _fill(
     try:
         check_size(git, sha, f"{side} {shown(ref)} ({sha[:12]})", limits)
         git.run(["read-tree", "--reset", "-u", sha])
-        tree = git.text(["rev-parse", f"{sha}^{{tree}}"])
-        return Checkout(side, ref, sha, git.directory, tree, _subject(git, sha)), ()
+        tree, subject = _tree_and_subject(git, sha)
+        return Checkout(side, ref, sha, git.directory, tree, subject), ()
     except GitFailed as failure:
         error = failure.as_error(f"cannot check out {side} {shown(ref)} ({sha[:12]})")
         error.hint = "if this is a partial clone (--filter), its files were never fetched: clone without --filter"
@@ -106,13 +106,15 @@ def _fill(
 
 
 def _uncommitted(git: Git, side: Side, sha: str, tree: str) -> Checkout:
-    dirty = tree != git.text(["rev-parse", f"{sha}^{{tree}}"])
-    subject = f"uncommitted work on: {_subject(git, sha)}" if dirty else _subject(git, sha)
+    committed, subject = _tree_and_subject(git, sha)
+    dirty = tree != committed
+    subject = f"uncommitted work on: {subject}" if dirty else subject
     return Checkout(side, WORKTREE, f"worktree-{tree[:12]}", git.directory, tree, subject, dirty)
 
 
-def _subject(git: Git, sha: str) -> str:
-    return git.text(["log", "--max-count=1", "--format=%s", sha])
+def _tree_and_subject(git: Git, sha: str) -> tuple[str, str]:
+    tree, _, subject = git.text(["log", "--max-count=1", "--format=%T%n%s", sha]).partition("\n")
+    return tree, subject
 
 
 def _changed(git: Git, base_tree: str, head_tree: str) -> tuple[ChangedFile, ...]:
