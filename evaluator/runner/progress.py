@@ -77,15 +77,14 @@ class Counts:
         standing = None if self._watched.standing is None else self._watched.standing()
         expected = self.expected
         parts = [f"{terminal(self._watched.label)}: {self.done}/{expected} answers"]
-        if standing is not None:
-            parts.append(f"{standing.cases}/{standing.of} cases judged")
         if rate > 0 and self.done < expected:
             # Where a decision may come early, the time for all cases is the longest that it can take.
             word = "about" if standing is None or standing.share != 1.0 else "at most"
             parts.append(f"{word} {_time((expected - self.done) / rate)} left")
-        parts += [f"so far: {standing}"] if standing is not None else []
         parts += [f"{self.failed} failed"] if self.failed else []
         parts += [f"${self._meter.spent_usd:.4f}"] if self._meter.spent_usd else []  # 0: no price is known, or free
+        if standing is not None:
+            parts += [f"so far: {standing}", f"{standing.cases}/{standing.of} cases judged"]
         parts += [f"{self._meter.calls} calls", f"{rate:.1f}/s"]
         parts += [f"{self.reused} from the journal"] if self.reused else []
         return ", ".join(parts)
