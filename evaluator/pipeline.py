@@ -105,7 +105,9 @@ async def gate(job: Job) -> Outcome:
             facts, opened.policy, opened.golden, opened.ready, opened.journal, decided.table, decided.verdict
         )
         document = without_keys(document, opened.ready.gateway.keys | _handed_on(opened))
-        if decided.verdict.state != "error":  # a run without a verdict goes on when it is asked for again
+        # A run that outages kept from a verdict goes on when it is asked for again. Any other is over: what kept it
+        # from one, such as an unknown cost, stands in its journal and would do so again.
+        if decided.verdict.state != "error" or not any(decided.table.outages.values()):
             opened.journal.set_meta("finished", now)
         on_inconclusive = opened.policy.loaded.config.on_inconclusive
         metrics = tuple(opened.ready.metrics)

@@ -124,10 +124,15 @@ class Budget:
             if self.on_settled is not None:
                 self.on_settled(self)
 
-    def outside_usd(self, party: str) -> float:
-        """What a party's calls outside of any case have cost by now; NaN if that of one of head's is not known."""
+    def outside_usd(self, party: str, *, measured_as: str = "") -> float:
+        """What a party's calls outside of any case have cost by now; NaN if that of one of head's is not known.
+
+        Args:
+            party: Whose calls.
+            measured_as: The side that they stand for, if it is another: what is kept of head alone stands for base.
+        """
         account = self.accounts.get(party, Account())
-        return math.nan if account.outside_unknown and party == "head" else account.outside_usd
+        return math.nan if account.outside_unknown and (measured_as or party) == "head" else account.outside_usd
 
     def charge(self, spent_usd: float, calls: int) -> None:
         """Count what was spent elsewhere on the same cap, and have it stored."""

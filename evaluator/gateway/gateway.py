@@ -111,10 +111,12 @@ class Gateway:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the session and the outbox; the store is its owner's to close."""
-        if self.outbox is not None:
-            self.outbox.clear()
-        if self._session is not None:
-            await self._session.close()
+        try:
+            if self.outbox is not None:
+                self.outbox.clear()
+        finally:
+            if self._session is not None:
+                await self._session.close()
 
     @property
     def total_spent_usd(self) -> float:

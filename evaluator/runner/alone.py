@@ -45,7 +45,7 @@ async def answer_all(opened: OpenRun, *, label: str, measured_as: Side = "head")
             ready.scorers,
             repeats=job.repeats,
             sides=("head",),
-            outside={"head": ready.gateway.budget.outside_usd("head")},
+            outside={"head": ready.gateway.budget.outside_usd("head", measured_as=side)},
             measured_as=side,
         )
 

@@ -186,4 +186,5 @@ async def test_what_is_asked_outside_of_cases_is_told_apart_and_unknown_is_not_t
     async with budget.reserve(0.0, party="head", outside=True):
         pass
     assert budget.outside_usd("head") != budget.outside_usd("head")  # NaN: nobody knows
+    assert budget.outside_usd("head", measured_as="base") == 0.05  # it makes base no dearer, and no use
     assert budget.accounts["head"].outside_unknown == budget.accounts["base"].outside_unknown == 1

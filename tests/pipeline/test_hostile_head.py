@@ -138,7 +138,11 @@ def test_calls_of_unknown_cost_at_the_start_let_no_bound_on_cost_pass(tmp_path: 
 
     with running(slow) as server:
         said = dear(tmp_path, server.url, unread)
+        asked = len(server.requests)
+        gate(tmp_path, tmp_path / "app")
     assert (said.code, rows(said)["cost_per_request"]["state"]) == (3, "error"), rows(said)["cost_per_request"]
+    # Asked for again, the app is asked again: an unknown cost that is kept would be unknown for ever.
+    assert len(server.requests) > asked + 10
     assert any("head: the cost of 4 calls outside of any case is not known" in note for note in said.json["notes"])
 
 
