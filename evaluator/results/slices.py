@@ -70,7 +70,7 @@ def _open(result: SliceResult, metrics: Mapping[str, Metric]) -> str:
     if result.change is None:  # nothing to compare, or nothing to compare by
         return f"{result.reason}: {result.objective}"
     few = f"{result.pairs} {'case is' if result.pairs == 1 else 'cases are'} too few"
-    why = few if result.p_value is None else "it may be chance"
+    why = few if result.p_value is None else "among so many slices it may be chance"
     return f"{why}: {_figures(result, metrics)}"
 
 

@@ -13,7 +13,8 @@ from evaluator.worker.child import Child, start_child
 _LAST_WORDS_S = 0.5
 HINTS: Mapping[Side, str] = {
     "head": "the change breaks the app's set-up; run the command by hand in a fresh checkout",
-    "base": "the app cannot be set up as it was before the change either; mend `setup:` or what it installs first",
+    "base": "the app cannot be set up as it was before the change either; mend `setup:` or what it installs first. If"
+    " base has moved on since the branch left it, rebase the branch: the config is that of base's tip",
 }
 
 

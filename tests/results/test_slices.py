@@ -50,5 +50,5 @@ def test_a_gated_slice_that_collapsed_with_too_few_cases_is_no_pass() -> None:
         "pos": "inconclusive",
     }
     assert found["food"].undecided == ["6 cases are too few: accuracy 100% → 0%, 100% worse, more than the 5% allowed"]
-    assert found["pos"].undecided[0].startswith("it may be chance: accuracy 100% → 80%, 20% worse")
+    assert found["pos"].undecided[0].startswith("among so many slices it may be chance: accuracy 100% → 80%, 20% worse")
     assert found["neg"].failed == ["accuracy 100% → 33.3%, 66.7% worse, more than the 5% allowed"]
