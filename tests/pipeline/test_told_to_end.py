@@ -52,13 +52,29 @@ def _orphans_come_to_us() -> Iterator[None]:
     FOLDERS.clear()
 
 
+def children() -> set[str]:
+    """Process ids of this process's children."""
+    return {pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
+
+
+@pytest.fixture(autouse=True)
+def others() -> Iterator[None]:
+    """Leave out what other tests have started and still need."""
+    OTHERS.update(children())
+    yield
+    OTHERS.clear()
+
+
+OTHERS: set[str] = set()
+
+
 def left_running() -> list[str]:
     """Command lines of our children that live, after a moment for those that are dying."""
     found: list[str] = []
     for _ in range(100):
         found = []
-        for task in Path("/proc/self/task").iterdir():
-            for pid in (task / "children").read_text().split():
+        for pid in children() - OTHERS:
+            if Path(f"/proc/{pid}").exists():
                 line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
                 if line:
                     found.append(line)

@@ -77,7 +77,7 @@ def installed() -> None:
     assert find_spec("ray") is not None, "Ray is not installed: scripts/set-up dev installs it"
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def kept(installed: None) -> Iterator[Kept]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
