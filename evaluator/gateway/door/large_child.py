@@ -10,7 +10,10 @@ import sys
 from dataclasses import asdict, replace
 from typing import BinaryIO
 
-from reading import NotJson, digest_of, json_object, pruned, read_request  # type: ignore[import-not-found]
+if __name__ == "__main__":
+    from reading import NotJson, digest_of, json_object, pruned, read_request  # type: ignore[import-not-found]
+else:
+    from evaluator.gateway.door.reading import NotJson, digest_of, json_object, pruned, read_request
 
 MOST_MEMORY = 1_000_000_000
 """A text of empty lists needs thirty times its size, one of long strings six times."""
