@@ -28,8 +28,7 @@ class LocalEngine:
                 for unit in units_of(work.ask(schedule.concurrency * len(schedule.targets)), busy):
                     if len(running) >= schedule.concurrency:
                         break
-                    # Which side is asked first alternates at random, so that a drift of the provider hits both alike.
-                    turned = Unit(unit.case, unit.repeat, tuple(dice.sample(unit.sides, len(unit.sides))))
+                    turned = unit.turned(dice)
                     task = asyncio.create_task(run_unit(turned, schedule, journal, progress))
                     task.add_done_callback(ended.put_nowait)
                     running[task] = turned

@@ -1,6 +1,7 @@
 """One unit of work: a repeat of a case on the sides that are wanted, answered and scored, and kept in the journal."""
 
 import asyncio
+import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,10 @@ class Unit:
     case: int
     repeat: int
     sides: tuple[Side, ...]
+
+    def turned(self, dice: random.Random) -> "Unit":
+        """The same, its sides in another order: a drift of the provider must hit both alike."""
+        return Unit(self.case, self.repeat, tuple(dice.sample(self.sides, len(self.sides))))
 
 
 def units_of(requests: Sequence[Request], busy: Collection[tuple[int, int]] = ()) -> list[Unit]:

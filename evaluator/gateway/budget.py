@@ -98,12 +98,9 @@ class Budget:
             if not self._in_flight or not self._has_money(party, worst_usd, {}):
                 raise BudgetError(self._ended or self._why(party, worst_usd), hint=self.hint)
             await self._next_settlement()
-        reservation = Reservation(worst_usd)
-        account = self.accounts.setdefault(party, Account()) if party else Account()
+        reservation, account = Reservation(worst_usd), self._begun(party)
         self._reserved[party] = self._reserved.get(party, 0.0) + worst_usd
         self._in_flight += 1
-        self.calls += 1
-        account.calls += 1
         try:
             yield reservation
         finally:
@@ -111,18 +108,29 @@ class Budget:
             self._reserved[party] -= worst_usd
             if not self._in_flight:
                 self._reserved.clear()  # rounding must not add up
-            self.spent_usd += reservation.spent_usd
-            account.spent_usd += reservation.spent_usd
-            if outside and reservation.counts:
-                account.outside_usd += reservation.counts_usd or 0.0
-                account.outside_calls += 1
-                account.outside_unknown += reservation.counts_usd is None
+            self._settled(account, reservation, outside=outside)
             waiting, self._waiting = self._waiting, []
             for future in waiting:
                 if not future.done():
                     future.set_result(None)
             if self.on_settled is not None:
                 self.on_settled(self)
+
+    def _begun(self, party: str) -> Account:
+        """Count a call that is begun; gives its party's account."""
+        account = self.accounts.setdefault(party, Account()) if party else Account()
+        self.calls += 1
+        account.calls += 1
+        return account
+
+    def _settled(self, account: Account, reservation: Reservation, *, outside: bool) -> None:
+        """Count what a call came to."""
+        self.spent_usd += reservation.spent_usd
+        account.spent_usd += reservation.spent_usd
+        if outside and reservation.counts:
+            account.outside_usd += reservation.counts_usd or 0.0
+            account.outside_calls += 1
+            account.outside_unknown += reservation.counts_usd is None
 
     def outside_usd(self, party: str, *, measured_as: str = "") -> float:
         """What a party's calls outside of any case have cost by now; NaN if that of one of head's is not known.

@@ -21,8 +21,7 @@ from evaluator.gateway.prices import Prices
 from evaluator.gateway.providers import Provider
 from evaluator.gateway.retry import RetryPolicy, with_retries
 from evaluator.gateway.transport import NEVER_CHARGED, AttemptFailed, Exchange, open_session, post_json
-from evaluator.gateway.wire import Wire as Wire
-from evaluator.gateway.wire import make_wire
+from evaluator.gateway.wire import Wire, make_wire
 from evaluator.records import INFRASTRUCTURE_KINDS, Call, FailureKind, Usage
 
 _GIVE_UP_AFTER = 8
@@ -82,9 +81,7 @@ class Gateway:
 
         With an outbox nothing is sent: what the store has no answer to is put there, for a batch.
         """
-        self.spent_usd = 0.0
-        """Charged by providers in this process, retries included; cached answers cost nothing."""
-        self._calls_before = budget.calls
+        self._spent_before, self._calls_before = budget.spent_usd, budget.calls
         self._providers = providers
         self.store, self.prices, self.budget, self.run_id = store, prices, budget, run_id
         self._policy = policy or RetryPolicy()
@@ -119,6 +116,11 @@ class Gateway:
                 await self._session.close()
 
     @property
+    def spent_usd(self) -> float:
+        """Charged by providers in this process, retries included; cached answers cost nothing."""
+        return self.budget.spent_usd - self._spent_before
+
+    @property
     def total_spent_usd(self) -> float:
         """Charged against the budget, by earlier processes of this run too."""
         return self.budget.spent_usd
@@ -140,7 +142,6 @@ class Gateway:
 
     def charge(self, spent_usd: float, calls: int) -> None:
         """Count what was spent elsewhere: by another run of the same job, or by a batch. One budget holds for all."""
-        self.spent_usd += spent_usd
         self.budget.charge(spent_usd, calls)
 
     def caller(self, scope: str = "", *, party: str = "") -> "Caller":
@@ -171,9 +172,7 @@ class Gateway:
         async with self.turn(key):
             stored = self.store.get(key)
             if stored is not None:
-                fresh = self.outbox is not None and key in self.outbox.fresh
-                if self.outbox is not None:
-                    self.outbox.fresh.discard(key)
+                fresh = self.outbox is not None and self.outbox.take_fresh(key)
                 return stored.body, self._metered(wire, stored, cached=not fresh)
             if self.outbox is not None:
                 raise self.outbox.put(
@@ -202,8 +201,7 @@ class Gateway:
         return worst or 0.0
 
     async def _ask(self, wire: Wire) -> StoredAnswer:
-        worst = self._worst_usd(wire)
-
+        worst_usd = self._worst_usd(wire)
         line = self.pace.line(wire.provider.name, wire.model, wire.provider.limits)
         ticket, size = line.ticket(), len(wire.body)
         longest = None if wire.most is None else wire.most.output_tokens
@@ -214,7 +212,7 @@ class Gateway:
                 turn = await line.wait(ticket, size, longest)
             ending, told, used, failed = Ending.FAILED, NOTHING, None, None
             try:
-                exchange, usage = await self._charged(wire, worst)
+                exchange, usage = await self._charged(wire, worst_usd)
                 ending, told = Ending.ANSWERED, exchange.told
                 used = None if usage is None else (usage.input_tokens, usage.output_tokens)
             except AttemptFailed as error:
@@ -243,38 +241,34 @@ class Gateway:
         self._failed_in_a_row[wire.provider.name] = 0
         return StoredAnswer(exchange.body, exchange.latency_s, self.run_id, attempts)
 
-    async def _charged(self, wire: Wire, worst: float | None) -> tuple[Exchange, Usage | None]:
+    async def _charged(self, wire: Wire, worst_usd: float) -> tuple[Exchange, Usage | None]:
         """One attempt, its cost charged against the budget."""
-        async with self.budget.reserve(worst or 0.0, party=wire.party) as reservation:
+        async with self.budget.reserve(worst_usd, party=wire.party) as reservation:
             # Until the answer tells its tokens, what was sent may be charged in full.
             reservation.spent_usd = reservation.worst_usd
             try:
                 exchange = await self._exchange(wire)
-                usage = read_usage(exchange.body)
-                if usage is not None:
-                    cost = self.prices.cost(wire.model, usage, price_provider=wire.provider.price_provider)
-                    reservation.spent_usd = cost or 0.0
-                return exchange, usage
             except AttemptFailed as error:
                 if error.kind in NEVER_CHARGED:
                     reservation.spent_usd = 0.0
                 raise
-            finally:
-                self.spent_usd += reservation.spent_usd
+            usage = read_usage(exchange.body)
+            if usage is not None:
+                cost = self.prices.cost(wire.model, usage, price_provider=wire.provider.price_provider)
+                reservation.spent_usd = cost or 0.0
+            return exchange, usage
 
     async def _exchange(self, wire: Wire) -> Exchange:
+        if not wire.provider.exclusive:  # the common case, without the cost of a context
+            return await self._post(wire, wire.provider.base_urls[0])
+        async with self.server(wire.provider) as url:
+            return await self._post(wire, url)
+
+    async def _post(self, wire: Wire, base_url: str) -> Exchange:
         if self._session is None:
             raise RuntimeError("the gateway is used outside its context")
-        provider = wire.provider
-        if not provider.exclusive:  # the common case, without the cost of a context
-            url = provider.base_urls[0] + wire.path
-            return await post_json(
-                self._session, url, wire.body, api_key=provider.api_key, timeout_s=provider.timeout_s
-            )
-        async with self.server(provider) as url:
-            return await post_json(
-                self._session, url + wire.path, wire.body, api_key=provider.api_key, timeout_s=provider.timeout_s
-            )
+        api_key, timeout_s = wire.provider.api_key, wire.provider.timeout_s
+        return await post_json(self._session, base_url + wire.path, wire.body, api_key=api_key, timeout_s=timeout_s)
 
     @asynccontextmanager
     async def server(self, provider: Provider) -> AsyncIterator[str]:

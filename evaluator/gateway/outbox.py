@@ -5,7 +5,8 @@ one where a limit of OpenAI's is reached.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -61,6 +62,12 @@ class Outbox:
         """How many requests wait."""
         return len(self._known)
 
+    def take_fresh(self, key: bytes) -> bool:
+        """Whether the answer to a request was collected by this run; of those who ask for it, the first is told so."""
+        fresh = key in self.fresh
+        self.fresh.discard(key)
+        return fresh
+
     def put(
         self, key: bytes, provider: str, path: str, model: str, body: bytes, *, worst_usd: float, inputs: int = 1
     ) -> Exception:
@@ -83,14 +90,9 @@ class Outbox:
             return ProviderError(f"{provider}: {failure.message}", kind=failure.kind)
         if key not in self._known:
             line = _line(key, path, body)
-            try:
+            with self._writing():
                 parcel, file = self._room(provider, path, model, len(line), inputs)
                 file.write(line)
-            except OSError as error:
-                raise InfrastructureError(
-                    f"the requests of a batch cannot be written to {self._folder}: {error.strerror}",
-                    hint="free some disk space, or set TMPDIR to another place",
-                ) from None
             parcel.keys.append(key)
             parcel.worst_usd.append(worst_usd)
             parcel.size += len(line)
@@ -131,15 +133,21 @@ class Outbox:
 
     def _close(self) -> None:
         try:
-            for _, file in self._open.values():
-                file.close()
+            with self._writing():
+                for _, file in self._open.values():
+                    file.close()
+        finally:
+            self._open.clear()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise InfrastructureError(
                 f"the requests of a batch cannot be written to {self._folder}: {error.strerror}",
                 hint="free some disk space, or set TMPDIR to another place",
             ) from None
-        finally:
-            self._open.clear()
 
 
 def _line(key: bytes, path: str, body: bytes) -> bytes:

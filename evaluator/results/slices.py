@@ -8,11 +8,12 @@ import numpy as np
 from evaluator.config.loading import LoadedConfig
 from evaluator.errors import UsageError
 from evaluator.gate import SliceResult, describe, judge_slices, with_slices, wording
+from evaluator.gate.missing import ERROR_COLUMN
 from evaluator.policy import GoldenSet
 from evaluator.records import BoundKind, Case, Interval, Metric, Objective, Verdict
 from evaluator.report.build import slice_part
 from evaluator.report.document_parts import SlicePart
-from evaluator.results.table import ERRORS, Table
+from evaluator.results.table import Table
 
 _SMALLEST = 10
 _MOST = 20
@@ -36,7 +37,7 @@ def slice_parts(
     tags_of = {case.id: case.tags for case in golden.cases}
     gating = list(dict.fromkeys(result.tag for result in gated))
     # A run that stopped early has not asked every case.
-    asked = np.flatnonzero(~np.isnan(table.columns["head"][ERRORS]).all(axis=1)).tolist()
+    asked = np.flatnonzero(~np.isnan(table.columns["head"][ERROR_COLUMN]).all(axis=1)).tolist()
     parts: list[SlicePart] = []
     counts = tag_counts([case for case in golden.cases if case.id in golden.gated])
     for tag in [*gating, *(tag for tag in counts if tag not in gating)]:

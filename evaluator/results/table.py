@@ -6,15 +6,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from evaluator.gate.missing import COST_COLUMN, spread
+from evaluator.gate.missing import COST_COLUMN, ERROR_COLUMN, spread
 from evaluator.journal.journal import Journal
 from evaluator.records import INFRASTRUCTURE_KINDS, SIDES, Case, FailureKind, Metric, Output, Side
 from evaluator.results.values import answer_values, cost_of_failure, measured_values
 from evaluator.scoring.interface import Scorer
 
 Values = npt.NDArray[np.float64]
-ERRORS = "error_rate"
-"""The column that every answer has a value in."""
 _BREAKING_OFF = (FailureKind.CRASH, FailureKind.HANG)
 
 
@@ -43,7 +41,7 @@ class Table:
     @property
     def answers(self) -> dict[Side, int]:
         """By side, how many answers there are, failed ones included."""
-        return {side: int((~np.isnan(columns[ERRORS])).sum()) for side, columns in self.columns.items()}
+        return {side: int((~np.isnan(columns[ERROR_COLUMN])).sum()) for side, columns in self.columns.items()}
 
 
 @dataclass(slots=True)
@@ -83,7 +81,7 @@ def read_table(
     shape = (len(cases), repeats)
     columns = {side: {name: np.full(shape, np.nan) for name in names} for side in sides}
     outages: dict[Side, set[tuple[int, int]]] = {side: set() for side in sides}
-    said: list[str] = []
+    first_outage = ""
     failed: dict[Side, int] = dict.fromkeys(sides, 0)
     broke_off: dict[int, None] = {}
     waited: dict[Side, list[float]] = {side: [] for side in sides}
@@ -100,7 +98,7 @@ def read_table(
         if output.failure is not None:
             if output.failure.kind in INFRASTRUCTURE_KINDS:
                 outages[side].add(place)
-                said.append(output.failure.message) if not said else None
+                first_outage = first_outage or output.failure.message
                 continue
             failed[side] += 1
             if side == "base" and output.failure.kind in _BREAKING_OFF:
@@ -115,9 +113,9 @@ def read_table(
             continue
         if score.failure is not None:
             # A scorer that fails is no fault of the app, whatever its reason.
-            columns[side]["error_rate"][place] = 1.0
+            columns[side][ERROR_COLUMN][place] = 1.0
             outages[side].add(place)
-            said.append(f"scorer {score.scorer}: {score.failure.message}") if not said else None
+            first_outage = first_outage or f"scorer {score.scorer}: {score.failure.message}"
             continue
         _fill(columns[side], score.values, place)
     for side, values in columns.items():
@@ -130,7 +128,7 @@ def read_table(
         cluster_numbers(cases),
         {side: len(at) for side, at in outages.items()},
         dropped,
-        said[0] if said else "",
+        first_outage,
         failed,
         tuple(broke_off),
         {side: tuple(of_side) for side, of_side in waited.items()},

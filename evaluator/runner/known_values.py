@@ -8,9 +8,10 @@ import numpy as np
 
 from evaluator.config.objectives import DEFAULT_MAX_ERROR_RATE
 from evaluator.errors import InfrastructureError, SourceError
+from evaluator.gate.missing import ERROR_COLUMN
 from evaluator.journal.journal import Journal
 from evaluator.records import Side
-from evaluator.results.table import ERRORS, Table
+from evaluator.results.table import Table
 from evaluator.runner.alone import answer_all
 from evaluator.runner.baselines import Known, Values, read_answers
 from evaluator.runner.identity import content_of
@@ -98,7 +99,7 @@ def with_baseline(table: Table, known: Known, rows: Sequence[int]) -> Table:
         table,
         columns=columns,
         outages={**table.outages, "base": 0},
-        failed={**table.failed, "base": int(np.nansum(columns["base"][ERRORS]))},
+        failed={**table.failed, "base": int(np.nansum(columns["base"][ERROR_COLUMN]))},
         broke_off=(),
         incomparable_latencies=0,
     )

@@ -66,16 +66,20 @@ class Counts:
     @property
     def expected(self) -> int:
         """Answers that it will take, as far as can be told: fewer where all will be decided before the last case."""
-        standing = None if self._watched.standing is None else self._watched.standing()
-        total = self.total if standing is None else round(self.total * standing.share)
-        return max(total, self.done)
+        return self._expected(self._standing())
+
+    def _standing(self) -> Standing | None:
+        return None if self._watched.standing is None else self._watched.standing()
+
+    def _expected(self, standing: Standing | None) -> int:
+        return max(self.total if standing is None else round(self.total * standing.share), self.done)
 
     def line(self) -> str:
         """All of it in one line: what matters most stands first, as a narrow terminal cuts the end off."""
         elapsed = self._clock() - self._started
         rate = (self.done - self.reused) / elapsed if elapsed > 0 else 0.0
-        standing = None if self._watched.standing is None else self._watched.standing()
-        expected = self.expected
+        standing = self._standing()
+        expected = self._expected(standing)
         parts = [f"{terminal(self._watched.label)}: {self.done}/{expected} answers"]
         if rate > 0 and self.done < expected:
             # Where a decision may come early, the time for all cases is the longest that it can take.

@@ -8,7 +8,7 @@ from evaluator.errors import TargetError
 from evaluator.records import Side
 from evaluator.sandbox import Cage
 from evaluator.worker import WorkerFailure, printable
-from evaluator.worker.child import Child, start_child
+from evaluator.worker.child import start_child
 
 _LAST_WORDS_S = 0.5
 HINTS: Mapping[Side, str] = {
@@ -32,7 +32,7 @@ async def run_command(
     except WorkerFailure as failure:
         raise TargetError(f"{named}: {failure.message}", hint=HINTS[side]) from None
     child.close_stdin()
-    reading = asyncio.create_task(_drain(child))
+    reading = asyncio.create_task(child.drain())
     try:
         async with asyncio.timeout(timeout_s):
             code = await asyncio.shield(child.exit_code)
@@ -51,8 +51,3 @@ async def run_command(
 def _of_both(said: str) -> str:
     """Call the end of stdout and stderr together by a name that fits."""
     return said.replace("its stderr ends:", "its output ends:", 1).replace("nothing on stderr", "nothing")
-
-
-async def _drain(child: Child) -> None:
-    while data := await child.stdout.read(65_536):
-        child.keep_stderr(data)

@@ -15,6 +15,8 @@ from evaluator.target.json_path import JsonPath, fill
 from evaluator.worker import WorkerFailure, parse_json, printable
 
 MAX_ANSWER_BYTES = 4_000_000
+PROBE_S = 5.0
+"""How long a server may take to tell whether it is ready."""
 DEFAULT_BODY: JsonValue = {"input": "$.input", "metadata": "$.metadata"}
 
 
@@ -145,6 +147,24 @@ class Asking:
         except ValueError as error:
             message = f"the app's answer, at {self._exchange.answer.text}: {printable(str(error), 500)}"
             return Output(failure=Failure(FailureKind.INVALID_ANSWER, message))
+
+
+async def why_not_ready(session: aiohttp.ClientSession, url: str, path: str | None) -> str | None:
+    """What a server that listens says to the question if it is ready; None if it is.
+
+    Args:
+        session: To ask with.
+        url: Where it listens.
+        path: Answers 2xx once it is ready; None if listening is enough.
+    """
+    if path is None:
+        return None
+    try:
+        timeout = aiohttp.ClientTimeout(total=PROBE_S)
+        async with session.get(url + path, allow_redirects=False, timeout=timeout) as response:
+            return None if 200 <= response.status < 300 else f"{path} answers {response.status}"
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        return f"{path}: {printable(str(error) or type(error).__name__, 200)}"
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -58,11 +58,6 @@ class Trace(Protocol):
         """Why a call was not made: a cap on the case or the run."""
         ...
 
-    @property
-    def charged_usd(self) -> float:
-        """What was counted against the budget."""
-        ...
-
     async def settled(self, timeout_s: float) -> bool:
         """Wait until no request is under way any more."""
         ...
@@ -110,7 +105,6 @@ class _Nothing:
     requests: tuple[TracedRequest, ...] = ()
     failure: Failure | None = None
     refused: BudgetError | None = None
-    charged_usd: float = 0.0
     began: float = 0.0
     in_flight: int = 0
     begun: Callable[[], bool] | None = None

@@ -1,7 +1,6 @@
 """One server process of an `http` target: a free port, readiness, certain end."""
 
 import asyncio
-import contextlib
 import secrets
 import socket
 import time
@@ -13,8 +12,9 @@ import aiohttp
 
 from evaluator.records import FailureKind
 from evaluator.sandbox import Cage
+from evaluator.target.exchange import why_not_ready
 from evaluator.target.listening import listens_here
-from evaluator.worker import WorkerFailure, printable
+from evaluator.worker import WorkerFailure
 from evaluator.worker.child import Child, start_child
 
 HOSTS = ("127.0.0.1", "[::1]")
@@ -115,7 +115,7 @@ class Server:
             env = {**self._env, self._port_env: str(port), SERVER_NAME: mark}
             cage = None if self._cage is None else replace(self._cage, listen=(*self._cage.listen, port))
             self._child = await start_child(argv, cwd=self._cwd, env=env, cage=cage)
-            self._drain = asyncio.create_task(_drain(self._child))
+            self._drain = asyncio.create_task(self._child.drain())
             self._mark = f"{SERVER_NAME}={mark}"
             try:
                 self._url = await self._until_ready(self._child, port, deadline)
@@ -151,16 +151,7 @@ class Server:
             return ""
         if await asyncio.to_thread(listens_here, port, self._mark) is False:
             raise _PortTaken(FailureKind.CRASH, f"another process took port {port}")
-        if self._ready is None:
-            return None
-        try:
-            timeout = aiohttp.ClientTimeout(total=5.0)
-            async with self._session().get(
-                f"http://{host}:{port}{self._ready}", allow_redirects=False, timeout=timeout
-            ) as response:
-                return None if 200 <= response.status < 300 else f"{self._ready} answers {response.status}"
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            return f"{self._ready}: {printable(str(error) or type(error).__name__, 200)}"
+        return await why_not_ready(self._session(), f"http://{host}:{port}", self._ready)
 
 
 class _PortTaken(WorkerFailure):
@@ -178,10 +169,3 @@ def _listens(family: socket.AddressFamily, host: str, port: int) -> bool:
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.settimeout(1.0)
         return probe.connect_ex((host, port)) == 0
-
-
-async def _drain(child: Child) -> None:
-    """Read what a server writes to stdout, so that it never waits for us; its end belongs to its last words."""
-    with contextlib.suppress(ValueError):
-        while data := await child.stdout.read(65_536):
-            child.keep_stderr(data)

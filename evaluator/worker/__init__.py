@@ -1,7 +1,7 @@
 """Child processes that answer questions: the app under test and the user's own scorers."""
 
 from evaluator.worker.environment import child_environment
-from evaluator.worker.failure import WorkerFailure, last_words, parse_json, printable
+from evaluator.worker.failure import WorkerFailure, last_words, longer_tail, parse_json, printable
 from evaluator.worker.json_lines import Answered, JsonLinesWorker
 from evaluator.worker.once import Finished, run_once
 from evaluator.worker.pool import WorkerPool
@@ -14,6 +14,7 @@ __all__ = [
     "WorkerPool",
     "child_environment",
     "last_words",
+    "longer_tail",
     "parse_json",
     "printable",
     "run_once",

@@ -20,10 +20,9 @@ from pathlib import Path
 
 from evaluator.records import FailureKind
 from evaluator.sandbox import Cage, confine, end_descendants, hide_our_memory, launch_environment
-from evaluator.worker.failure import WorkerFailure, last_words, printable
+from evaluator.worker.failure import WorkerFailure, last_words, longer_tail, printable
 
 TOKEN_NAME = "LLM_EVAL_GATE_CHILD"  # noqa: S105  # the name of a variable, no secret
-STDERR_KEPT = 8_192
 EXIT_POLL_S = 0.02
 DRAIN_S = 0.2
 LAUNCHER_GRACE_S = 2.0
@@ -147,8 +146,14 @@ class Child:
         self._transports = [out, err]
 
     def keep_stderr(self, data: bytes) -> None:
-        """Add to the end of stderr and forget what is older than `STDERR_KEPT` bytes."""
-        self._stderr_tail = (self._stderr_tail + data)[-STDERR_KEPT:]
+        """Add to the end of stderr."""
+        self._stderr_tail = longer_tail(self._stderr_tail, data)
+
+    async def drain(self) -> None:
+        """Read stdout for nobody, so that the process never waits for us; its end belongs to its last words."""
+        with contextlib.suppress(ValueError):
+            while data := await self.stdout.read(65_536):
+                self.keep_stderr(data)
 
     def stderr_closed(self) -> None:
         """Note that nobody writes to stderr any more."""

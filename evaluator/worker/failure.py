@@ -7,6 +7,9 @@ from typing import NoReturn, cast
 
 from evaluator.records import Failure, FailureKind, JsonValue
 
+STDERR_KEPT = 8_192
+"""Bytes of the end of a program's stderr that are kept."""
+
 
 class WorkerFailure(Exception):
     """A child process gave no answer to one question; the case fails, the evaluation goes on.
@@ -41,6 +44,11 @@ def printable(text: str, limit: int = 2_000) -> str:
         character if unicodedata.category(character)[0] not in "CZ" or character == " " else _escape(character)
         for character in joined
     )
+
+
+def longer_tail(tail: bytes, data: bytes) -> bytes:
+    """The end of a program's stderr, a piece later; what is older than `STDERR_KEPT` bytes is forgotten."""
+    return (tail + data)[-STDERR_KEPT:]
 
 
 def last_words(tail: bytes) -> str:

@@ -48,7 +48,12 @@ async def _answer(reference: Any) -> Any:
     try:
         return await reference
     except RayError:
-        raise InfrastructureError("the process that shares out the budget has died", hint="run it again") from None
+        raise treasury_died() from None
+
+
+def treasury_died() -> InfrastructureError:
+    """The error of a run whose coordinator is gone."""
+    return InfrastructureError("the process that shares out the budget has died", hint="run it again: it goes on")
 
 
 def start_treasury(session: Session, caps: Caps) -> Any:

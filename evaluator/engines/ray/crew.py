@@ -8,11 +8,11 @@ from typing import Any, TypeAlias
 
 from evaluator import __version__
 from evaluator.config.model import ProviderSection
-from evaluator.engines.ray.actors import RemoteTreasury, start_treasury, start_worker
-from evaluator.engines.ray.messages import About, Batch, Opened, Task, Trouble
+from evaluator.engines.ray.actors import RemoteTreasury, start_treasury, start_worker, treasury_died
+from evaluator.engines.ray.messages import About, Batch, Opened, Spent, Task, Trouble
 from evaluator.engines.ray.place import leave_mark, machine
 from evaluator.engines.ray.session import Session
-from evaluator.engines.ray.spending import Spent, with_lost
+from evaluator.engines.ray.spending import with_lost
 from evaluator.engines.ray.treasury import Caps
 from evaluator.errors import InfrastructureError
 from evaluator.records import Case, Output, Side
@@ -151,11 +151,6 @@ class Crew:
             ending.cancel()
         for actor in (*(member.actor for member in self.members), self.treasury):
             self.session.ray.kill(actor)
-
-
-def treasury_died() -> InfrastructureError:
-    """The error of a run whose coordinator is gone."""
-    return InfrastructureError("the process that shares out the budget has died", hint="run it again: it goes on")
 
 
 async def start_crew(session: Session, request: RunRequest, caps: Caps) -> Crew:

@@ -8,11 +8,12 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from evaluator.engines.interface import Progress, Schedule, Work
-from evaluator.engines.ray.crew import END_S, Crew, Died, Member, News, start_crew, treasury_died
+from evaluator.engines.ray.actors import treasury_died
+from evaluator.engines.ray.crew import END_S, Crew, Died, Member, News, start_crew
 from evaluator.engines.ray.known import answered_already, task_of
-from evaluator.engines.ray.messages import Answered, Event, Failed, Finished, Idle, Scored, Task, Trouble
+from evaluator.engines.ray.messages import Answered, Event, Failed, Finished, Idle, Scored, Spent, Task, Trouble
 from evaluator.engines.ray.session import session
-from evaluator.engines.ray.spending import Spent, by_others, caps_of, charge
+from evaluator.engines.ray.spending import by_others, caps_of, charge
 from evaluator.engines.units import Unit, units_of
 from evaluator.errors import EvalGateError, InfrastructureError
 from evaluator.journal.journal import Journal
@@ -102,8 +103,7 @@ class RayEngine:
             tasks: dict[int, list[Task]] = {}
             known = 0
             for unit in units_of(current.work.ask(max(1, wanted)), current.busy) if room else ():
-                # Which side is asked first alternates at random, so that a drift of the provider hits both alike.
-                turned = Unit(unit.case, unit.repeat, tuple(dice.sample(unit.sides, len(unit.sides))))
+                turned = unit.turned(dice)
                 if answered_already(turned, current.schedule, current.work, current.journal, current.progress):
                     known += 1
                     continue
@@ -130,7 +130,7 @@ class RayEngine:
             await self._struck_off(news, current)
             return
         member, batch = news
-        self._charge(member, Spent(batch.spent_usd, batch.calls, batch.accounts))
+        self._charge(member, batch.spent)
         if batch.notes:
             member.notes = batch.notes
             self._pass_notes_on()
@@ -245,8 +245,8 @@ class RayEngine:
             raise InfrastructureError(
                 "a worker of the `ray` engine died while a case was asked once more", hint="run it again: it goes on"
             )
-        told, spent = found
-        self._charge(member, Spent(spent.spent_usd, spent.calls, spent.accounts))
+        told, batch = found
+        self._charge(member, batch.spent)
         if isinstance(told, Trouble):
             raise told.error()
         return told

@@ -85,15 +85,21 @@ Event: TypeAlias = Answered | Scored | Finished | Failed | Idle
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """What a worker has spent in all since it began."""
+
+    usd: float = 0.0
+    calls: int = 0
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+    """What of it each party has spent."""
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What has happened at a worker since it was asked last."""
 
     events: tuple[Event, ...]
-    spent_usd: float
-    """In all, since the worker began."""
-    calls: int
-    accounts: Mapping[str, Account]
-    """What of it each party has spent."""
+    spent: Spent
     notes: Mapping[Side, tuple[str, ...]]
     """What people should be told of each side's app."""
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from evaluator.engines.ray.pacing import SharedPace
 from evaluator.engines.ray.treasury import (
     NOTHING,
-    Caps,
     Grant,
     Lender,
     Notice,
@@ -19,7 +18,7 @@ from evaluator.engines.ray.treasury import (
     whole_grains,
 )  # fmt: skip
 from evaluator.errors import BudgetError, InfrastructureError
-from evaluator.gateway.budget import Account, Budget, Reservation
+from evaluator.gateway.budget import Budget, Reservation
 
 _CALLS_AHEAD = 2
 """How many calls are asked for at once, for each that may be under way: if a worker dies, its share is lost."""
@@ -69,11 +68,6 @@ class SharedBudget(Budget):
     _telling: set[asyncio.Task[None]] = field(default_factory=set)
     _broken: InfrastructureError | None = None
 
-    @property
-    def caps(self) -> Caps:
-        """Those of the whole."""
-        return Caps(self.max_usd, self.max_calls, self.sides, self.judged)
-
     async def __aenter__(self) -> "SharedBudget":
         """Begin to listen to the treasury."""
         if self.lender is not None:
@@ -112,32 +106,21 @@ class SharedBudget(Budget):
                 self._line.remove(waiting)
             if refused is not None:
                 await self._refuse(refused, party, worst_usd)
-        reservation = Reservation(worst_usd)
-        account = self.accounts.setdefault(party, Account()) if party else Account()
+        reservation, account = Reservation(worst_usd), self._begun(party)
         part.reserved_usd += worst
         part.spent += Sum(0.0, 1)
         self._under_way += 1
-        self.calls += 1
-        account.calls += 1
         try:
             yield reservation
         finally:
+            self._under_way -= 1
             part.reserved_usd -= worst
-            self._settled(part, account, reservation, outside=outside)
-
-    def _settled(self, part: _Part, account: Account, reservation: Reservation, *, outside: bool) -> None:
-        self._under_way -= 1
-        part.spent += Sum(whole_grains(reservation.spent_usd))
-        self.spent_usd += reservation.spent_usd
-        account.spent_usd += reservation.spent_usd
-        if outside and reservation.counts:
-            account.outside_usd += reservation.counts_usd or 0.0
-            account.outside_calls += 1
-            account.outside_unknown += reservation.counts_usd is None
-        if self._recall:
-            self.give_back()
-        else:
-            self._look_again()
+            part.spent += Sum(whole_grains(reservation.spent_usd))
+            self._settled(account, reservation, outside=outside)
+            if self._recall:
+                self.give_back()
+            else:
+                self._look_again()
 
     def give_back(self) -> None:
         """Return what is not needed at this moment, and tell of it."""

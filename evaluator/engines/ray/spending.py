@@ -1,20 +1,11 @@
 """What the workers spend, as the driver's budget has it: added up, and kept with the run."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import fields, replace
 
+from evaluator.engines.ray.messages import Spent
 from evaluator.engines.ray.treasury import Caps, Parties, Sum
 from evaluator.gateway.budget import Account, Budget
 from evaluator.gateway.gateway import Gateway
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """What one worker has told of its spending, in all."""
-
-    usd: float = 0.0
-    calls: int = 0
-    accounts: Mapping[str, Account] = field(default_factory=dict)
 
 
 def caps_of(budget: Budget) -> Caps:
@@ -49,7 +40,7 @@ def with_lost(told: Spent, lost: Parties) -> Spent:
         lost: Its share, by party.
     """
     usd, calls = sum(one.usd for one in lost.values()), sum(one.calls for one in lost.values())
-    accounts = {party: _copy(account) for party, account in told.accounts.items()}
+    accounts = {party: replace(account) for party, account in told.accounts.items()}
     for party, one in lost.items():
         if party:
             account = accounts.setdefault(party, Account())
@@ -70,7 +61,3 @@ def by_others(budget: Budget, workers: list[Spent]) -> dict[str, Sum]:
             known += own
         nobody -= Sum(worker.usd, worker.calls) - known
     return {**found, "": nobody}
-
-
-def _copy(account: Account) -> Account:
-    return Account(**{each.name: getattr(account, each.name) for each in fields(Account)})

@@ -25,6 +25,7 @@ from evaluator.engines.ray.messages import (
     Finished,
     Idle,
     Opened,
+    Spent,
     Task,
     Trouble,
     trouble_of,
@@ -158,7 +159,7 @@ class Worker:
 
     def _batch(self, events: tuple[Event, ...]) -> Batch:
         accounts = {party: replace(account) for party, account in self._budget.accounts.items()}
-        return Batch(events, self._budget.spent_usd, self._budget.calls, accounts, self._notes())
+        return Batch(events, Spent(self._budget.spent_usd, self._budget.calls, accounts), self._notes())
 
     def _notes(self) -> Mapping[Side, tuple[str, ...]]:
         targets = self._ready.targets if self._ready is not None else {}

@@ -165,7 +165,6 @@ class Service:
                     reservation.counts = call is not None
                     reservation.counts_usd = call.counted_usd if call is not None else 0.0
                     outcome.charged_usd = reservation.spent_usd = outcome.to_charge(gateway, worst)
-                    gateway.spent_usd += reservation.spent_usd
                     self._watch(arrival, outcome)
         except BudgetError as error:
             self.exhausted = self.exhausted or error

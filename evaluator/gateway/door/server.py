@@ -25,7 +25,6 @@ from evaluator.gateway.door.slot import Slot
 from evaluator.gateway.door.trace import Trace
 from evaluator.gateway.door.visitor import visitor_of
 from evaluator.gateway.gateway import Gateway
-from evaluator.records import TracedRequest
 
 
 @dataclass(slots=True)
@@ -45,12 +44,6 @@ class Door:
     def broken(self) -> EvalGateError | None:
         """Why no call can succeed any more, if so."""
         return self.service.broken
-
-    @property
-    def outside(self) -> tuple[TracedRequest, ...]:
-        """What was asked outside of any case, by all slots."""
-        slots = (slot for entrance in self.entrances.values() for slot in entrance.slots.values())
-        return tuple(request for slot in slots for request in slot.outside.requests)
 
     async def handle(self, entrance: Entrance, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; aiohttp calls it."""

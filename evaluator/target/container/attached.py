@@ -14,9 +14,8 @@ from evaluator.records import FailureKind
 from evaluator.target.container.box import Box, description
 from evaluator.target.container.client import DockerFailed
 from evaluator.target.container.engine import Engine, refusals
-from evaluator.worker import WorkerFailure, last_words
+from evaluator.worker import WorkerFailure, last_words, longer_tail
 
-STDERR_KEPT = 8_192
 UNKNOWN = -1
 """The exit code of a container whose engine does not tell."""
 _OUT_OF_MEMORY = 137
@@ -76,7 +75,7 @@ class Attached:
     async def drain(self) -> None:
         """Read its stdout to the end, for nobody: its end belongs to the last words."""
         while data := await self.stdout.read(65_536):
-            self._stderr = (self._stderr + data)[-STDERR_KEPT:]
+            self._stderr = longer_tail(self._stderr, data)
 
     async def address(self, network: str) -> str:
         """Its address in a network.
@@ -123,7 +122,7 @@ class Attached:
             with contextlib.suppress(DockerFailed), refusals():
                 while (message := await self._stream.read_out()) is not None:
                     if message.stream == _STDERR:
-                        self._stderr = (self._stderr + message.data)[-STDERR_KEPT:]
+                        self._stderr = longer_tail(self._stderr, message.data)
                     else:
                         self.stdout.feed_data(message.data)
                         await self._valve.open.wait()

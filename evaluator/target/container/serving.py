@@ -7,18 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import aiohttp
-
 from evaluator.records import Case, FailureKind, Output
 from evaluator.target.container.attached import Attached, start_attached
 from evaluator.target.container.box import Box
 from evaluator.target.container.client import DockerFailed
 from evaluator.target.container.engine import Engine
-from evaluator.target.exchange import Asking, Exchange
+from evaluator.target.exchange import PROBE_S, Asking, Exchange, why_not_ready
 from evaluator.target.server import CLOSE_GRACE_S, READY_POLL_S, free_port
-from evaluator.worker import WorkerFailure, printable
+from evaluator.worker import WorkerFailure
 
-_PROBE_S = 5.0
 _LINE = 1 << 16
 
 
@@ -165,20 +162,11 @@ class ServingContainer:
     async def _not_ready(self, host: str, port: int) -> str | None:
         """Why it is not ready yet; None if it is."""
         try:
-            async with asyncio.timeout(_PROBE_S):
+            async with asyncio.timeout(PROBE_S):
                 _, writer = await asyncio.open_connection(host, port)
         except (OSError, TimeoutError):
             return f"it does not listen on port {port} of all its addresses"
         writer.close()
         with contextlib.suppress(OSError):
             await writer.wait_closed()
-        ready = self._listening.ready
-        if ready is None:
-            return None
-        try:
-            async with self._asking.session().get(
-                f"http://{host}:{port}{ready}", allow_redirects=False, timeout=aiohttp.ClientTimeout(total=_PROBE_S)
-            ) as response:
-                return None if 200 <= response.status < 300 else f"{ready} answers {response.status}"
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            return f"{ready}: {printable(str(error) or type(error).__name__, 200)}"
+        return await why_not_ready(self._asking.session(), f"http://{host}:{port}", self._listening.ready)

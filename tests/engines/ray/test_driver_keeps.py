@@ -11,8 +11,8 @@ from evaluator.engines.interface import Schedule
 from evaluator.engines.ray.crew import Member
 from evaluator.engines.ray.draft import Unseen
 from evaluator.engines.ray.engine import RayEngine, _Pass
-from evaluator.engines.ray.messages import Answered, Batch, Event, Failed, Finished, Trouble
-from evaluator.engines.ray.spending import Spent, charge
+from evaluator.engines.ray.messages import Answered, Batch, Event, Failed, Finished, Spent, Trouble
+from evaluator.engines.ray.spending import charge
 from evaluator.engines.units import Unit
 from evaluator.errors import InfrastructureError
 from evaluator.gate import Request
@@ -42,7 +42,7 @@ def begun(journal: Journal, work: Told) -> tuple[RayEngine, _Pass]:
 
 
 def batch(*events: Event) -> tuple[Member, Batch]:
-    return Member(0, None), Batch(events, 0.0, 0, {}, {})
+    return Member(0, None), Batch(events, Spent(), {})
 
 
 async def test_nobody_is_told_of_an_answer_that_could_not_be_kept(tmp_path: Path) -> None:

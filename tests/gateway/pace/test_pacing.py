@@ -13,12 +13,13 @@ from evaluator.config.model import PriceSection
 from evaluator.errors import ProviderError
 from evaluator.gateway.budget import Budget
 from evaluator.gateway.cache import AnswerStore
-from evaluator.gateway.gateway import Gateway, ProviderDown, Wire
+from evaluator.gateway.gateway import Gateway, ProviderDown
 from evaluator.gateway.interface import ChatRequest
 from evaluator.gateway.pace import Limits, read_told
 from evaluator.gateway.prices import Prices
 from evaluator.gateway.providers import Provider
 from evaluator.gateway.transport import Exchange, accepted
+from evaluator.gateway.wire import Wire
 from evaluator.records import FailureKind
 from tests.standin.limited import Headers, Limited, as_anthropic, as_nobody, as_openai
 from tests.standin.provider import fault
