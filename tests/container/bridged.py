@@ -4,15 +4,13 @@ import contextlib
 import json
 import secrets
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from tests.container.engine import Engine
-
-CHUNK = 65_536
+from tests.container.forwarding import forwarded
 
 
 @dataclass(frozen=True)
@@ -47,38 +45,8 @@ def bridged(engine: Engine, *urls: str) -> Iterator[Bridge]:
 
 @contextmanager
 def _door(address: str, port: int) -> Iterator[None]:
-    with socket.create_server((address, port)) as listener:
-        serving = threading.Thread(target=_serve, args=(listener, port), daemon=True)
-        serving.start()
+    with (
+        socket.create_server((address, port)) as listener,
+        forwarded(listener, lambda: socket.create_connection(("127.0.0.1", port))),
+    ):
         yield
-        listener.shutdown(socket.SHUT_RDWR)
-        serving.join(10)
-
-
-def _serve(listener: socket.socket, port: int) -> None:
-    talks: list[threading.Thread] = []
-    while True:
-        try:
-            client, _ = listener.accept()
-        except OSError:
-            break
-        talks.append(threading.Thread(target=_talk, args=(client, port), daemon=True))
-        talks[-1].start()
-    for talk in talks:
-        talk.join(10)
-
-
-def _talk(client: socket.socket, port: int) -> None:
-    with client, socket.create_connection(("127.0.0.1", port)) as server:
-        answering = threading.Thread(target=_pump, args=(server, client), daemon=True)
-        answering.start()
-        _pump(client, server)
-        answering.join()
-
-
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(CHUNK):
-            target.sendall(data)
-    with contextlib.suppress(OSError):
-        target.shutdown(socket.SHUT_WR)

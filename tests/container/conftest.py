@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.container.contained import NODE_IMAGE, RUNTIMES
+from tests.container.contained import NODE_IMAGE, RUNTIMES, left
 from tests.container.engine import Engine, copy_action, running_engine
 from tests.container.scene import Scene, make_scene
 
@@ -31,6 +31,14 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
         yield running
     finally:
         starting.__exit__(None, None, None)
+
+
+@pytest.fixture
+def clean(engine: Engine) -> Iterator[None]:
+    """Nothing of ours is there before and after, running or not."""
+    assert left(engine) == []
+    yield
+    assert left(engine) == []
 
 
 @pytest.fixture(scope="session")

@@ -1,16 +1,15 @@
 """A door before the engine that lets act's builds reach the network: act has no option for it, and there is no bridge here."""
 
-import contextlib
 import re
 import socket
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.container.forwarding import forwarded
+
 BUILD = re.compile(rb"POST (/v[\d.]+)?/build\?")
-CHUNK = 65_536
 
 
 @contextmanager
@@ -28,42 +27,17 @@ def networked(host: str) -> Iterator[str]:
         path = str(Path(folder) / "docker.sock")
         listener.bind(path)
         listener.listen(64)
-        serving = threading.Thread(target=_serve, args=(listener, host.removeprefix("unix://")), daemon=True)
-        serving.start()
-        yield f"unix://{path}"
-        # A thread that waits in accept() is not woken by a close.
-        listener.shutdown(socket.SHUT_RDWR)
-        serving.join(10)
+        with forwarded(listener, lambda: _connected(host.removeprefix("unix://")), asked=_on_the_host):
+            yield f"unix://{path}"
 
 
-def _serve(listener: socket.socket, engine: str) -> None:
-    talks: list[threading.Thread] = []
-    while True:
-        try:
-            client, _ = listener.accept()
-        except OSError:
-            break
-        talks.append(threading.Thread(target=_talk, args=(client, engine), daemon=True))
-        talks[-1].start()
-    for talk in talks:
-        talk.join(10)
+def _connected(engine: str) -> socket.socket:
+    server = socket.socket(socket.AF_UNIX)
+    server.connect(engine)
+    return server
 
 
-def _talk(client: socket.socket, engine: str) -> None:
-    with client, socket.socket(socket.AF_UNIX) as server:
-        server.connect(engine)
-        answering = threading.Thread(target=_pump, args=(server, client), daemon=True)
-        answering.start()
-        _pump(client, server, asks=True)
-        answering.join()
-
-
-def _pump(source: socket.socket, target: socket.socket, *, asks: bool = False) -> None:
-    """Hand bytes on until the end; a request's first line comes at the start of what is received."""
-    with contextlib.suppress(OSError):
-        while data := source.recv(CHUNK):
-            if asks and (match := BUILD.match(data)):
-                data = match[0] + b"networkmode=host&" + data[match.end() :]
-            target.sendall(data)
-    with contextlib.suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
+def _on_the_host(data: bytes) -> bytes:
+    """A request's first line comes at the start of what is received."""
+    match = BUILD.match(data)
+    return data if match is None else match[0] + b"networkmode=host&" + data[match.end() :]

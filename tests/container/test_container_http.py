@@ -1,7 +1,6 @@
 """A `container` target that listens: asked over HTTP, metered by case, held in and removed like any other."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from evaluator.target.container import Build, Listening
 from evaluator.target.container.target import Allowed
 from evaluator.target.exchange import Exchange
 from evaluator.target.json_path import read_path
-from tests.container.contained import DOCKERFILE, gate, left, started
+from tests.container.contained import DOCKERFILE, gate, started
 from tests.container.engine import Engine
 from tests.pipeline.commands import right
 from tests.standin.threaded import running
@@ -42,13 +41,6 @@ if BAD == "exits":
 host = "127.0.0.1" if BAD == "loopback" else "0.0.0.0"
 http.server.ThreadingHTTPServer((host, int(os.environ["PORT"])), Handler).serve_forever()
 """
-
-
-@pytest.fixture
-def clean(engine: Engine) -> Iterator[None]:
-    assert left(engine) == []
-    yield
-    assert left(engine) == []
 
 
 @pytest.fixture

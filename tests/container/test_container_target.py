@@ -6,7 +6,6 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,6 @@ from tests.container.contained import (
     METERED,
     NODE_IMAGE,
     gate,
-    left,
     own_address,
     started,
     told,
@@ -33,14 +31,6 @@ from tests.container.engine import ENGINE, ROOT, Engine
 from tests.pipeline.commands import command, right
 from tests.standin.threaded import running
 from tests.wiring.process_apps import config, process_app
-
-
-@pytest.fixture
-def clean(engine: Engine) -> Iterator[None]:
-    """Nothing of ours is there before and after, running or not."""
-    assert left(engine) == []
-    yield
-    assert left(engine) == []
 
 
 @pytest.fixture

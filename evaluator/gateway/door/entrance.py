@@ -34,8 +34,8 @@ _BACKLOG = 1024
 _SWEEP_S = 0.5
 _SHUTDOWN_S = 0.2
 _LINGER_S = 2.0
-_TURNS_OF_A_GREETING = 5
-"""Of the loop, from the kernel's accept to a connection's protocol, and to its end."""
+_TURNS_OF_A_GREETING = 3
+"""Of the loop, from the kernel's accept to a connection's protocol."""
 _FILES = 16_384
 _OTHER_FILES = 256
 _FEWEST = 32
@@ -59,8 +59,6 @@ class Entrance:
     port: int = 0
     slots: dict[str, Slot] = field(default_factory=dict)
     """By token."""
-    closed: bool = False
-    """Whether nobody is let in any more."""
     held_bytes: int = 0
     """What the bodies of requests under way hold, or were promised."""
     _guests: dict[Visitor, None] = field(default_factory=dict)
@@ -82,9 +80,7 @@ class Entrance:
     def admit(self, visitor: Visitor) -> None:
         """Let a connection in; where too many are without a token, the oldest of them has to go."""
         self._strangers[visitor] = None
-        if self.closed:
-            visitor.end()
-        elif len(self._strangers) > STRANGERS:
+        if len(self._strangers) > STRANGERS:
             self.forget(oldest := next(iter(self._strangers)))
             oldest.end()
 
@@ -195,14 +191,17 @@ async def opened(entrance: Entrance, handle: Handle) -> AsyncIterator[None]:
         except OSError as error:
             raise InfrastructureError(f"the gateway cannot listen on {ADDRESS}: {error.strerror}") from None
         entrance.port = int(listener.getsockname()[1])
-        yield
+        try:
+            yield
+        finally:
+            # What is accepted while asyncio closes its server (Python 3.11), nobody closes any more: so nothing is.
+            asyncio.get_running_loop().remove_reader(listener)
+            for _ in range(_TURNS_OF_A_GREETING):
+                await asyncio.sleep(0)
     finally:
         sweeper.cancel()
         await asyncio.gather(sweeper, return_exceptions=True)
-        entrance.closed = True
         await runner.cleanup()
-        for _ in range(_TURNS_OF_A_GREETING):  # for connections that were accepted and have not come in yet
-            await asyncio.sleep(0)
         await entrance.large.close()
 
 

@@ -50,8 +50,6 @@ async def answered(here: Scene, text: str) -> int:
     return (await asyncio.wait_for(post(there, "/v1/chat/completions", body(text)), 30)).status
 
 
-# The attack goes on until the loop ends: what it has connected in that moment, nobody closes before the process does.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_bases_calls_are_answered_while_head_holds_all_that_it_can(tmp_path: Path) -> None:
     settings = DoorSettings(connections=64, calls_per_slot=8, max_body_bytes=8_000_000)
     async with scene(never, tmp_path, settings=settings, timeout_s=3600.0) as here, attacked(here):
