@@ -18,7 +18,9 @@ LONGEST_ARGUMENTS = 4_000_000
 _BOUNDARY = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 # An unescaped quote after a comma cannot be inside a string: this finds nothing but the field itself.
 _EMPTY_USAGE = re.compile(rb',\s*"usage"\s*:\s*null')
-_TELLING = re.compile(rb'"(?:usage|tool_calls|tool_use|partial_json|error)"')
+_NO_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
+_TELLING = re.compile(rb'"(?:usage"\s*:\s*(?!\s|null)|(?:tool_calls|tool_use|partial_json|error)")')
+"""Where usage was asked for, most events hold an empty one: they tell nothing."""
 
 
 class EventTooLong(ValueError):
@@ -65,9 +67,10 @@ def without_usage(event: bytes) -> bytes:
     """An event as it would be had nobody asked for usage; empty if it would not be there at all."""
     if b'"usage"' not in event:
         return event
-    data = _object(event_data(event))
-    if data is not None and data.get("choices") == [] and isinstance(data.get("usage"), dict):
-        return b""
+    if _NO_CHOICES.search(event):  # else it need not be parsed, as almost all need not
+        data = _object(event_data(event))
+        if data is not None and data.get("choices") == [] and isinstance(data.get("usage"), dict):
+            return b""
     return _EMPTY_USAGE.sub(b"", event)
 
 
