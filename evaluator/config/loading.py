@@ -129,7 +129,7 @@ def _check_latencies(loaded: LoadedConfig) -> None:
             JSON Lines has none.
     """
     section = loaded.config.target.container
-    timed = next((name for name in loaded.config.objectives if name.startswith("latency")), None)
+    timed = loaded.config.first_bounded("latency")
     if section is None or section.http is not None or timed is None:
         return
     raise ConfigError(
@@ -154,7 +154,7 @@ def check_engine(loaded: LoadedConfig) -> None:
             " each of its calls, and a batch answers hours later",
             hint="write `engine: local`, or make the target a prompt file",
         )
-    timed = next((name for name in config.objectives if name.startswith("latency")), None)
+    timed = config.first_bounded("latency")
     if timed is not None:
         raise ConfigError(
             f"{loaded.where('objectives', timed)}: {timed} cannot be bounded with `engine: batch`: it tells no latency",

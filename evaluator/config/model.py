@@ -234,6 +234,10 @@ class Config(Section):
             found = [found]
         return [scorer_shorthand(item) for item in found] if isinstance(found, list) else found
 
+    def first_bounded(self, kind: str) -> str | None:
+        """The first objective of a kind, such as `latency_p95` of `latency`; None if nothing of it is bounded."""
+        return next((name for name in self.objectives if name.startswith(kind)), None)
+
 
 class ObjectivesOnly(Section):
     """A file with nothing but bounds, for comparing scores that another tool made."""

@@ -198,9 +198,8 @@ def _doorway(door: "Door", request: RunRequest, prices: Prices, side: Side) -> "
     from evaluator.target.metering import Metering
     from evaluator.wiring.processes import Doorway
 
-    objectives = request.loaded.config.objectives
-    bound = next((key for key in objectives if key.startswith("cost")), None)
-    timed = any(key.startswith("latency") for key in objectives)
+    bound = request.loaded.config.first_bounded("cost")
+    timed = request.loaded.config.first_bounded("latency") is not None
 
     def check(calls: Sequence[Call]) -> None:
         stopped = door.broken or door.exhausted
@@ -277,7 +276,7 @@ def require_prices(loaded: LoadedConfig, roots: Mapping[Side, Path], prices: Pri
         ConfigError: A model without one, with the line of the bound.
     """
     config = loaded.config
-    bound = next((key for key in config.objectives if key.startswith("cost")), None)
+    bound = config.first_bounded("cost")
     if bound is None and config.budget.max_usd is None:
         return
     # An objective bounds what the app costs; the budget bounds the judges too.
