@@ -13,6 +13,7 @@ from evaluator.errors import ExitCode, InfrastructureError
 Answer = TypeVar("Answer")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _BLOCKING = threading.local()
+_RESULT = threading.local()
 _LOOK_AGAIN_S = 0.02
 
 
@@ -66,22 +67,37 @@ async def within(seconds: float | None, *, since: float) -> AsyncIterator[None]:
         ) from None
 
 
+def result_is_told() -> None:
+    """Have the next signal unheard: the result is being told, and then we end by ourselves, with its exit code.
+
+    Who has read a verdict would not believe an exit code that says that there is none. A second signal is heard, for a
+    reader that takes nothing.
+    """
+    _RESULT.told = True
+
+
 @contextmanager
-def interruptible() -> Iterator[None]:
+def interruptible(*, to_the_end: bool = False) -> Iterator[None]:
     """Have SIGTERM raise KeyboardInterrupt as Ctrl-C does, so that what was begun is tidied up.
 
     A container's first process would ignore it otherwise, and then be killed. In the middle of an import it waits: what
     is raised in there is lost where a compiled module has no way to hand it on.
+
+    Args:
+        to_the_end: The process ends after this: what comes now is unheard, so that the exit code is ours.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    _RESULT.told = False
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         """End what is going on; what was begun is still finished."""
         if _importing(frame):
             signal.signal(signal.SIGALRM, interrupt)
             signal.setitimer(signal.ITIMER_REAL, _LOOK_AGAIN_S)
+        elif _RESULT.told:
+            _RESULT.told = False
         else:
             raise KeyboardInterrupt
 
@@ -94,7 +110,7 @@ def interruptible() -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         for number, handler in {**before, signal.SIGALRM: alarm}.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if to_the_end else handler)
 
 
 def _importing(frame: FrameType | None) -> bool:

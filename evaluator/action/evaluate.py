@@ -23,6 +23,7 @@ from evaluator.report.document import ResultDocument
 from evaluator.report.files import write_reports
 from evaluator.results.score_files import write_metrics, write_scores
 from evaluator.runner.opening import Opening
+from evaluator.stopping import result_is_told
 
 AT_ONCE = Pace(settle_s=0, retry_s=0)
 """For a process that was told to end."""
@@ -77,6 +78,7 @@ def evaluate(work: Work, subject: Subject) -> int:
     except KeyboardInterrupt:
         told = told or _cancelled(work, subject)
         publish(work.client.hurried(), seen.place, told[0], out=work.out, pace=AT_ONCE)
+    result_is_told()
     return told[1]
 
 

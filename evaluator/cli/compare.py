@@ -53,7 +53,7 @@ def _compare(arguments: argparse.Namespace, world: World) -> int:
         files = write_reports(document, world.cwd / arguments.out)
         world.note(f"report: {files.html}")
     if arguments.json:
-        world.out.write(dump(document))
+        world.tell(dump(document))
     else:
-        world.say(terminal_report(document, colour=world.interactive and "NO_COLOR" not in world.environ))
+        world.tell(terminal_report(document, colour=world.interactive and "NO_COLOR" not in world.environ) + "\n")
     return exit_code(verdict, bounds.on_inconclusive if bounds else "warn")

@@ -165,9 +165,8 @@ def publish(outcome: "Outcome", arguments: argparse.Namespace, world: World) -> 
     write_scores(outcome.table, folder)
     write_metrics(outcome.metrics, folder)
     if arguments.json:
-        world.out.write(dump(outcome.document))
+        world.tell(dump(outcome.document))
         return outcome.exit_code
-    world.say(terminal_report(outcome.document, colour=world.interactive and "NO_COLOR" not in world.environ))
-    world.say()
-    world.say(f"report: {files.html}")
+    summary = terminal_report(outcome.document, colour=world.interactive and "NO_COLOR" not in world.environ)
+    world.tell(f"{summary}\n\nreport: {files.html}\n")
     return outcome.exit_code

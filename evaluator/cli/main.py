@@ -10,7 +10,7 @@ from pathlib import Path
 
 from evaluator import __version__
 from evaluator.cli import action, compare, demo, gate, init, noise, report, run, validate
-from evaluator.cli.world import World
+from evaluator.cli.world import World, nobody_reads
 from evaluator.errors import EvalGateError, ExitCode, RunSubmitted
 from evaluator.stopping import interruptible
 
@@ -50,14 +50,15 @@ def main(argv: Sequence[str] | None = None, world: World | None = None) -> int:
     Returns:
         The exit code.
     """
-    if world is None:
+    ours = world is None  # the process is: nothing comes after this
+    if ours:
         _collect_less_often()
     world = world or World(
         os.environ, Path.cwd(), sys.stdout, sys.stderr, interactive=sys.stdin.isatty() and sys.stdout.isatty()
     )
     arguments = make_parser().parse_args(argv)
     try:
-        with interruptible():
+        with interruptible(to_the_end=ours):
             return int(arguments.command(arguments, world))
     except EvalGateError as error:
         from evaluator.report.escape import terminal
@@ -71,9 +72,9 @@ def main(argv: Sequence[str] | None = None, world: World | None = None) -> int:
         world.note("stopped before there was a result")
         return int(ExitCode.INFRASTRUCTURE)
     except BrokenPipeError:
-        # The reader of our output went away (`| head`); Python must not complain again while it shuts down.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(ExitCode.PASS)
+        # The reader of our output went away (`| head`), and no verdict was told before: that is no pass.
+        nobody_reads()
+        return int(ExitCode.INFRASTRUCTURE)
     except Exception as error:
         # Never Python's own exit code 1, which would read as "the gate failed".
         where = traceback.extract_tb(error.__traceback__)[-1]
