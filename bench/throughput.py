@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from bench.pages import put_section
 from bench.provider import Running, provider
 from bench.simulation.plots import Line, line_chart
+from evaluator.starting import collect_less_often
 from tests.standin.app import make_app
 
 ROOT = Path(__file__).parents[1]
@@ -219,6 +220,7 @@ def rows_by(rows: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
+    collect_less_often()  # as the command does; the bare client too
     match sys.argv[1:]:
         case ["ours", repo, home]:
             print(json.dumps(asyncio.run(ours(repo, home))))

@@ -1,7 +1,6 @@
 """The command `llm-eval-gate`: finds the command asked for, runs it, and turns every error into one clear message."""
 
 import argparse
-import gc
 import os
 import sys
 import traceback
@@ -12,6 +11,7 @@ from evaluator import __version__
 from evaluator.cli import action, compare, demo, gate, init, noise, report, run, validate
 from evaluator.cli.world import World, nobody_reads
 from evaluator.errors import EvalGateError, ExitCode, RunSubmitted
+from evaluator.starting import collect_less_often
 from evaluator.stopping import interruptible
 
 _COMMANDS = (gate, run, compare, report, noise, validate, init, demo, action)
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None, world: World | None = None) -> int:
     """
     ours = world is None  # the process is: nothing comes after this
     if ours:
-        _collect_less_often()
+        collect_less_often()
     world = world or World(
         os.environ, Path.cwd(), sys.stdout, sys.stderr, interactive=sys.stdin.isatty() and sys.stdout.isatty()
     )
@@ -83,12 +83,6 @@ def main(argv: Sequence[str] | None = None, world: World | None = None) -> int:
         )
         world.note("  hint: this is a defect of llm-eval-gate; please report it with these two lines")
         return int(ExitCode.INFRASTRUCTURE)
-
-
-def _collect_less_often() -> None:
-    # Imports and golden sets are many objects that stay: looking through them for garbage again and again takes a
-    # twentieth of a short command's time.
-    gc.set_threshold(20_000, 20, 20)
 
 
 if __name__ == "__main__":

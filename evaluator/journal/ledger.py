@@ -1,6 +1,7 @@
 """What a run has spent, kept in its journal: a run that goes on must not forget what was paid for and then lost."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 
 from evaluator.gateway.budget import Account, Budget
@@ -32,7 +33,10 @@ class Ledger:
         """By party; see `Budget.accounts`."""
 
     def keep(self, budget: Budget) -> None:
-        """Keep the totals of the budget, less what other runs spent."""
+        """Keep the totals of the budget, less what other runs spent, with what else is kept in this turn."""
         self.spent_usd, self.calls = budget.spent_usd - self._others_usd, budget.calls - self._others_calls
-        accounts = {party: asdict(account) for party, account in budget.accounts.items()}
-        self._journal.set_meta(_SPENT, json.dumps({"usd": self.spent_usd, "calls": self.calls, "accounts": accounts}))
+        self._journal.note(_SPENT, lambda: self._told(budget.accounts))
+
+    def _told(self, accounts: Mapping[str, Account]) -> str:
+        kept = {party: asdict(account) for party, account in accounts.items()}
+        return json.dumps({"usd": self.spent_usd, "calls": self.calls, "accounts": kept})
