@@ -9,7 +9,7 @@ PACKAGE = ROOT / "evaluator"
 
 ROOMS = (  # from the top floor to the cellar; a room imports only rooms below it
     "cli", "action", "starter", "noise", "pipeline", "comparison", "runner", "engines", "results", "wiring", "policy", "journal", "target", "scoring", "setup", "gateway", "worker", "sandbox", "gate", "stats",
-    "github", "report", "source", "dataset", "config", "resources", "stopping", "records", "calls", "errors",
+    "github", "report", "source", "dataset", "config", "resources", "starting", "stopping", "records", "calls", "errors",
 )  # fmt: skip
 HOME_OF = {
     "openai": {"gateway"},
