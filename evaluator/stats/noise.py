@@ -29,6 +29,8 @@ def run_to_run_error(values: npt.ArrayLike) -> float | None:
     if not repeated.any():
         return None
     sums = np.nansum((matrix - np.nanmean(matrix, axis=1, keepdims=True)) ** 2, axis=1)
+    # The mean of equal values may be a rounding error away from them: that is no noise.
+    sums[np.nanmax(matrix, axis=1) == np.nanmin(matrix, axis=1)] = 0.0
     pooled = float(sums[repeated].sum()) / float((counts[repeated] - 1).sum())
     variances = np.where(repeated, sums / np.maximum(counts - 1, 1), pooled)
     return math.sqrt(float((variances / counts).sum())) / len(matrix)

@@ -87,6 +87,8 @@ def test_repeats_turn_an_open_question_into_a_fail_only_beyond_run_to_run_noise(
     assert found.reason.endswith("more than run-to-run noise explains on these cases")
     assert _one(base[:, None] + loud, head[:, None] + loud, wanted).state == "inconclusive"
     assert _one(base[:, None] + 0 * quiet, head[:, None] + 0 * quiet, wanted).state == "inconclusive"
+    thrice = np.zeros(3)  # of which the mean may round
+    assert _one(base[:, None] + thrice, head[:, None] + thrice, wanted).state == "inconclusive"
     assert _one(base, head[:, None] + quiet, wanted).state == "inconclusive"
 
 

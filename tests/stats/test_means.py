@@ -127,6 +127,16 @@ def test_lognormal_shape_is_told_from_others() -> None:
     assert not looks_lognormal(np.exp(rng.normal(0, 0.7, 5)))
 
 
+def test_repeats_that_never_differ_have_no_error_whatever_their_mean_rounds_to() -> None:
+    for score in (0.1, 0.7, 4.3):
+        assert run_to_run_error(np.full((40, 3), score)) == 0.0
+    half = np.full((2, 3), 0.7)
+    half[1, 2] = 0.4
+    assert run_to_run_error(half) == pytest.approx(math.sqrt(0.03 / 3) / 2)
+    half[0, 2] = np.nan
+    assert run_to_run_error(half) == pytest.approx(math.sqrt(0.03 / 3) / 2)
+
+
 def test_run_to_run_error_sees_only_the_variance_over_repeats() -> None:
     rng = np.random.default_rng(8)
     cases = rng.normal(0, 10, (400, 1))
