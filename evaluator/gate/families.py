@@ -5,6 +5,7 @@ every objective on every slice, by Holm's step-down procedure (Holm 1979) at a m
 exploratory: they gate only through `with_slices`, and only complete data should be handed in.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -117,14 +118,22 @@ def judge_slices(
 
 
 def with_slices(verdict: Verdict, slices: Sequence[SliceResult]) -> Verdict:
-    """Let slices gate too: a slice that fails makes the verdict fail. For configs that say so."""
-    failed = [result for result in slices if result.state == "fail"]
+    """Let slices gate too, where the config says so: one that fails makes the verdict fail; the worst are named."""
+    failed = sorted((result for result in slices if result.state == "fail"), key=_widest_first)
     if not failed:
         return verdict
     named = "; ".join(f"{result.objective} in slice {result.tag!r}: {result.reason}" for result in failed[:3])
     more = f"; and {len(failed) - 3} more slices" if len(failed) > 3 else ""
     before = f"{verdict.reason} " if verdict.state == "fail" else ""
     return replace(verdict, state="fail", reason=f"{before}Slices fail: {named}{more}.")
+
+
+def _widest_first(result: SliceResult) -> tuple[float, str, str]:
+    """For sorting slices that fail: by the size of the change as a share of base, which bounds in points can share."""
+    if result.base is None or result.head is None:
+        return math.inf, result.tag, result.objective
+    size = abs(result.head - result.base)
+    return -(size / abs(result.base) if result.base else math.inf), result.tag, result.objective
 
 
 def _one(

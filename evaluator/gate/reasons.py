@@ -74,8 +74,8 @@ def weak_change(metric: Metric, bound: Bound, far: float, shown: Interval, level
     said = f"{_KINDS[bound.kind]} of {edge} or more cannot be ruled out"
     if level is None or shown.high > far:
         return said
-    reach = wording.worsening(metric, level.high, relative=bound.relative)
-    return f"{said} at the stricter level that repeated looks need ({_interval(level)} to {reach})"
+    reach = _reach(metric, bound, level, "to", level.high)
+    return f"{said} at the stricter level that repeated looks need ({reach})"
 
 
 def weak_value(metric: Metric, bound: Bound, shown: Interval, level: Interval | None) -> str:
@@ -125,8 +125,8 @@ def open_change(
     among = f", with {objectives} objectives tested at once" if objectives > 1 else ""
     if level is None or shown.low <= near:
         return f"but it may be chance: {may}{among}"
-    reach = wording.worsening(metric, level.low, relative=bound.relative)
-    return f"but it may be chance at the stricter level needed{among}: {may} ({_interval(level)} from {reach})"
+    reach = _reach(metric, bound, level, "from", level.low)
+    return f"but it may be chance at the stricter level needed{among}: {may} ({reach})"
 
 
 def open_value(bound: Bound, shown: Interval, level: Interval | None) -> str:
@@ -148,6 +148,13 @@ def _quantile(metric: Metric, bound: Bound) -> tuple[str, float]:
     place = f"{quantile * 100:g}"
     ending = {"1": "st", "2": "nd", "3": "rd"}.get(place[-1], "th") if place[-2:] not in ("11", "12", "13") else "th"
     return f"{place}{ending} percentile", 1.0 - quantile if bound.kind is BoundKind.MAX else quantile
+
+
+def _reach(metric: Metric, bound: Bound, level: Interval, way: str, end: float) -> str:
+    """How far the interval that decided reaches: "99.5% interval to 9.1% worse"; where that end is open, says so."""
+    if math.isinf(end):
+        return f"no {_interval(level)}: too little is known"
+    return f"{_interval(level)} {way} {wording.worsening(metric, end, relative=bound.relative)}"
 
 
 def _interval(interval: Interval) -> str:

@@ -9,7 +9,7 @@ import hashlib
 from datetime import datetime
 from typing import Any
 
-from evaluator.report import notes, presentation, standing, wording
+from evaluator.report import notes, presentation, slices, standing, wording
 from evaluator.report.advice import what_to_do
 from evaluator.report.document import ResultDocument
 from evaluator.report.document_parts import LabelScores, LabelTable, MetricRow, ObjectivePart, RefInfo
@@ -50,14 +50,14 @@ def html_report(document: ResultDocument) -> str:
             confidence=presentation.confidences(document),
             others=[_row(row) for row in document.other_metrics[:_MAX_ROWS]],
             slices=[
-                (one_line(part.tag, 60), part.cases, [_row(row) for row in part.rows], presentation.slice_gate(part))
-                for part in document.slices
+                (one_line(part.tag, 60), part.cases, [_row(row) for row in part.rows], slices.gate_mark(part))
+                for part in slices.worst_first(document)
             ],
-            slices_note=presentation.slices_note(document),
+            slices_note=slices.note(document),
             sight=presentation.sight(document),
             findings=[
                 (icon, one_line(name, 120), one_line(text, 600))
-                for icon, name, text in presentation.slice_findings(document)[:_MAX_ROWS]
+                for icon, name, text in slices.findings(document)[:_MAX_ROWS]
             ],
             warnings=[one_line(text, 600) for text in notes.warnings(document)[:_MAX_ROWS]],
             housekeeping=[one_line(text, 600) for text in notes.housekeeping(document)[:_MAX_ROWS]],

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from evaluator.report import notes, presentation, standing, wording
+from evaluator.report import notes, presentation, slices, standing, wording
 from evaluator.report.advice import what_to_do
 from evaluator.report.document import ResultDocument
 from evaluator.report.document_parts import CasePart, MetricRow, ObjectivePart, RefInfo, SlicePart, Unit
@@ -24,6 +24,7 @@ _REASON = 400
 _HEADLINE, _SHORT, _SCOPE, _TODO = 560, 140, 260, 360
 """Lengths with escapes: what stands in the smallest tier must be bounded for sure."""
 _LIST = 20
+_SLICE_ROWS = 3
 _HASH = re.compile(r"[0-9a-f]{7,64}")
 _URL = re.compile(r"https?://[\w./?=&%+~:@,;-]+", re.ASCII)
 
@@ -116,7 +117,7 @@ def render(document: ResultDocument, tier: Tier, report_url: str = "") -> str:
             reasons=_reasons(document, objectives) if tier.table else [],
             others=_others(document),
             slices=_slices(document) if document.base else [],
-            slices_note=Safe(presentation.slices_note(document)),
+            slices_note=Safe(slices.note(document)),
             confusions=_confusions(document) if document.base else [],
             policy=[
                 (markdown(change.path, 150), markdown(change.what, _REASON), markdown(change.effect, _REASON))
@@ -199,7 +200,7 @@ def _listed(told: Sequence[str], hashes: Sequence[str]) -> list[Safe]:
 def _reasons(document: ResultDocument, rows: Sequence[ObjectivePart]) -> list[tuple[Safe, Safe, Safe]]:
     """Give (icon, name, why) of each objective and gated slice that is no plain pass, the worst first."""
     told = [(standing.state_icon(row), row.name, standing.row_reason(row)) for row in rows]
-    found = [*[one for one in told if one[2]][:_LIST], *presentation.slice_findings(document)[:_LIST]]
+    found = [*[one for one in told if one[2]][:_LIST], *slices.findings(document)[:_LIST]]
     found.sort(key=lambda one: standing.WORST_FIRST.index(one[0]))
     return [(Safe(icon), markdown(name, 120), markdown(why, _REASON)) for icon, name, why in found]
 
@@ -207,15 +208,15 @@ def _reasons(document: ResultDocument, rows: Sequence[ObjectivePart]) -> list[tu
 def _slices(document: ResultDocument) -> list[Safe]:
     cells = [
         [_slice_name(part), Safe(str(part.cases)), *_figures(row, compared=True)]
-        for part in document.slices[:_LIST]
-        for row in part.rows[:3]
+        for part in slices.worst_first(document)[:_LIST]
+        for row in slices.worst_rows(part, _SLICE_ROWS)
     ]
     return _lines(("Tag", "Cases", "Metric", "Base", "Head", "Change"), "lrlrrl", cells)
 
 
 def _slice_name(part: SlicePart) -> Safe:
     """Name a tag, and say whether its slice gates."""
-    return Safe(f"{markdown(part.tag, 60)} {presentation.slice_gate(part)}".strip())
+    return Safe(f"{markdown(part.tag, 60)} {slices.gate_mark(part)}".strip())
 
 
 def _confusions(document: ResultDocument) -> list[Safe]:

@@ -11,12 +11,10 @@ from evaluator.report.document_parts import (
     MetricRow,
     ObjectivePart,
     RefInfo,
-    SlicePart,
     Spend,
     State,
     Unit,
 )
-from evaluator.report.escape import one_line
 
 ICONS: dict[State, str] = {"pass": "✅", "fail": "❌", "inconclusive": "⚠️", "error": "🛑"}
 WORDS: dict[State, str] = {"pass": "Pass", "fail": "Fail", "inconclusive": "Inconclusive", "error": "Error"}
@@ -243,32 +241,3 @@ def shown_note(document: ResultDocument) -> str:
             f" {used} had decided it."
         )
     return ""
-
-
-def slices_note(document: ResultDocument) -> str:
-    """Say what slices are worth."""
-    if any(part.gated for part in document.slices):
-        return "gated slices are corrected for their number; the others are exploratory"
-    return "exploratory, not gated: among many slices, one looks bad by chance"
-
-
-def slice_gate(part: SlicePart) -> str:
-    """Say whether a slice gates, and how that went; empty where it does not."""
-    if not part.gated:
-        return ""
-    if part.state == "fail" or part.failed:
-        return f"{ICONS['fail']} failed"
-    if part.state == "inconclusive":
-        why = one_line(part.undecided[0].partition(": ")[0], NAME) if part.undecided else ""
-        return f"{ICONS['inconclusive']} gated, undecided{f': {why}' if why else ''}"
-    return f"{ICONS['pass']} gated"
-
-
-def slice_findings(document: ResultDocument) -> list[tuple[str, str, str]]:
-    """Give (icon, slice, finding) of each gated slice that failed, then of each that is undecided."""
-    failed = [(ICONS["fail"], part, text) for part in document.slices for text in part.failed]
-    open_ = [(ICONS["inconclusive"], part, text) for part in document.slices for text in part.undecided]
-    return [
-        (icon, f"slice {one_line(part.tag, NAME)} ({wording.count(part.cases, 'case')})", text)
-        for icon, part, text in (*failed, *open_)
-    ]

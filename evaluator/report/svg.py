@@ -7,7 +7,7 @@ is needed under the page's content security policy. Each drawing carries its own
 from typing import TYPE_CHECKING
 
 from evaluator.report import wording
-from evaluator.report.document_parts import BoundPart, Distribution, Unit
+from evaluator.report.document_parts import BoundPart, Distribution, IntervalPart, Unit
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -41,7 +41,7 @@ def bound_plot(part: BoundPart, unit: Unit) -> "Markup | None":
     start, stop = x(left if low is None else low), x(right if high is None else high)
     told = f"{wording.bound(part, unit)}: {wording.figure(part.value, part, unit)}"
     if part.interval is not None:
-        told += f", interval {_end(low, part, unit, '−∞')} to {_end(high, part, unit, '∞')}"
+        told += f", {_interval(part.interval, part, unit)}"
     shapes = [
         _rect("zone", 0 if forbidden_left else edge, 3, edge if forbidden_left else _WIDE - edge, _HIGH - 6),
         _line("axis", 0, middle, _WIDE, middle),
@@ -51,7 +51,9 @@ def bound_plot(part: BoundPart, unit: Unit) -> "Markup | None":
         shapes.append(_line("zero", x(0.0), 7, x(0.0), _HIGH - 7))
     if part.interval is not None:
         shapes.append(_line("range", start, middle, stop, middle))
-        shapes += [_line("cap", end, middle - 4, end, middle + 4) for end in (start, stop)]
+        # An open end has no cap: it does not end at the drawing's edge.
+        closed = [x(end) for end in (low, high) if end is not None]
+        shapes += [_line("cap", end, middle - 4, end, middle + 4) for end in closed]
     shapes.append(f'<circle class="dot" cx="{x(part.value)}" cy="{middle}" r="4"/>')
     return _svg(f"plot {part.state}", _WIDE, _HIGH, f"{told}: {part.state}", shapes)
 
@@ -140,8 +142,15 @@ def _signed(number: float, unit: Unit) -> str:
     return f"{sign}{size}"
 
 
-def _end(number: float | None, part: BoundPart, unit: Unit, unbounded: str) -> str:
-    return unbounded if number is None else wording.figure(number, part, unit)
+def _interval(interval: IntervalPart, part: BoundPart, unit: Unit) -> str:
+    def written(end: float) -> str:
+        return wording.figure(end, part, unit)
+
+    if interval.low is None and interval.high is None:
+        return wording.NO_INTERVAL
+    if interval.low is None or interval.high is None:
+        return f"interval {wording.open_interval(interval, written)}"
+    return f"interval {written(interval.low)} to {written(interval.high)}"
 
 
 def _line(name: str, x1: float, y1: float, x2: float, y2: float) -> str:

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from evaluator.report import notes, presentation, standing, wording
+from evaluator.report import notes, presentation, slices, standing, wording
 from evaluator.report.advice import what_to_do
 from evaluator.report.document import ResultDocument
-from evaluator.report.document_parts import MetricRow, ObjectivePart, State
-from evaluator.report.escape import shorten, terminal
+from evaluator.report.document_parts import CasePart, MetricRow, ObjectivePart, State
+from evaluator.report.escape import ELLIPSIS, terminal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 COLOURS: dict[State, str] = {"pass": "green", "fail": "red", "inconclusive": "yellow", "error": "magenta"}
 _WEAK = "yellow"
 _CASES = 5
-_TEXT = 160
+_LABEL = 10
+"""Columns of a label with its colon."""
 
 
 def terminal_report(document: ResultDocument, *, colour: bool = False, width: int = 110) -> str:
@@ -24,7 +25,7 @@ def terminal_report(document: ResultDocument, *, colour: bool = False, width: in
     Args:
         document: The result.
         colour: Write ANSI colours; for a terminal that wants them.
-        width: Columns of the terminal. Longer cells wrap, nothing is cut.
+        width: Columns of the terminal. Longer cells wrap, none is cut; the texts of a case are cut to a line each.
     """
     from io import StringIO
 
@@ -52,7 +53,7 @@ def terminal_report(document: ResultDocument, *, colour: bool = False, width: in
     console.print()
     console.print(_table(document))
     told = [f"{row.name}: {why}" for row in verdict.objectives if (why := standing.row_reason(row))]
-    told += [f"{name}: {text}" for _, name, text in presentation.slice_findings(document)]
+    told += [f"{name}: {text}" for _, name, text in slices.findings(document)]
     told += [*notes.warnings(document), *notes.housekeeping(document)]
     sight = presentation.sight(document)
     if told or sight:
@@ -63,7 +64,7 @@ def terminal_report(document: ResultDocument, *, colour: bool = False, width: in
         console.print(terminal(sight), style="dim")
     for change in document.policy_changes:
         console.print(terminal(f"- {change.path}: {change.what}" + (f" ({change.effect})" if change.effect else "")))
-    _print_cases(console, document)
+    _print_cases(console, document, width)
     return "".join(_harmless(line) for line in out.getvalue().splitlines(keepends=True))
 
 
@@ -92,7 +93,7 @@ def _table(document: ResultDocument) -> "Table":
     return table
 
 
-def _print_cases(console: "Console", document: ResultDocument) -> None:
+def _print_cases(console: "Console", document: ResultDocument, width: int) -> None:
     worst = presentation.got_worse(document)
     if not worst:
         return
@@ -100,12 +101,27 @@ def _print_cases(console: "Console", document: ResultDocument) -> None:
     console.print()
     console.print(f"Got worse: {wording.count(len(worst), 'case')}. The worst:", style="bold")
     for case in worst[:_CASES]:
-        console.print(terminal(f"  {case.id}  {presentation.change_text(case, known)}"))
-        for label, answer in (("base", case.base), ("head", case.head)):
-            if answer is not None:
-                console.print(
-                    f"    {label}: " + shorten(terminal(presentation.answer_text(answer)), _TEXT), style="dim"
-                )
+        console.print(terminal(f"{case.id} {presentation.change_text(case, known)}"))
+        for label, text in _texts(case):
+            console.print(_one_line(label, text, width), style="dim")
+
+
+def _texts(case: CasePart) -> list[tuple[str, str]]:
+    """Give (label, text) of what a case asks, what is right and both answers, as far as the report may show them."""
+    given = (("input", case.input), ("expected", case.expected))
+    answers = (("base", case.base), ("head", case.head))
+    return [
+        *((label, presentation.as_text(value)) for label, value in given if value is not None),
+        *((label, presentation.answer_text(answer)) for label, answer in answers if answer is not None),
+    ]
+
+
+def _one_line(label: str, text: str, width: int) -> str:
+    """Put untrusted text behind a label of ours, cut to a line of so many columns: a Korean character takes two."""
+    from rich.cells import cell_len, set_cell_size
+
+    line = f"    {label + ':':<{_LABEL}}{terminal(text)}"
+    return line if cell_len(line) <= width else set_cell_size(line, width - 1).rstrip() + ELLIPSIS
 
 
 def _harmless(line: str) -> str:

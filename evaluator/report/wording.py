@@ -1,6 +1,7 @@
 """How numbers are shown: values by unit, changes, intervals, bounds, times. Our own text, safe in every rendering."""
 
 import math
+from collections.abc import Callable
 from typing import Protocol
 
 from evaluator.report.document_parts import BoundPart, IntervalPart, Unit
@@ -9,11 +10,21 @@ DASH = "–"
 MINUS = "−"
 
 
+NO_INTERVAL = "no interval: too little is known"
+"""Where nothing bounds a figure; the gate's reasons say it in the same words."""
+_LARGEST = 1000.0
+"""A change beyond so many times base says no more than that base is next to nothing."""
+
+
 class _Row(Protocol):
     @property
     def unit(self) -> Unit: ...
     @property
     def higher_is_better(self) -> bool: ...
+    @property
+    def base(self) -> float | None: ...
+    @property
+    def head(self) -> float | None: ...
     @property
     def change(self) -> float | None: ...
     @property
@@ -66,11 +77,11 @@ def duration(seconds: float | None) -> str:
 
 
 def percent(share: float | None) -> str:
-    """Write a signed relative change: `+2.1%`, `-3.4%`, `0.0%`."""
+    """Write a signed relative change: `+2.1%`, `-3.4%`, `0.0%`; beyond 1,000 times base, `over +100,000%`."""
     if share is None:
         return DASH
-    if math.isinf(share):
-        return "+∞" if share > 0 else f"{MINUS}∞"
+    if abs(share) >= _LARGEST:
+        return f"over {'+' if share > 0 else MINUS}{_LARGEST * 100:,.0f}%"
     size = f"{abs(share) * 100:,.1f}" if abs(share) < 10 else f"{abs(share) * 100:,.0f}"
     if float(size.replace(",", "")) == 0:
         return "0.0%"
@@ -78,22 +89,50 @@ def percent(share: float | None) -> str:
 
 
 def change(row: _Row) -> str:
-    """Write a row's relative change with its interval, where both exist: `-3.4% (-5.1 to -1.6)`."""
+    """Write a row's relative change with its interval, where both exist: `-3.4% (-5.1 to -1.6)`; else say why not."""
     if row.change is None:
-        return DASH
+        return _no_change(row)
     told = percent(row.change)
-    if row.interval is None:
-        return told
-    low = percent(-math.inf if row.interval.low is None else row.interval.low).rstrip("%")
-    high = percent(math.inf if row.interval.high is None else row.interval.high).rstrip("%")
-    return f"{told} ({low} to {high})"
+    return told if row.interval is None else f"{told} ({_relative_interval(row.interval)})"
+
+
+def _no_change(row: _Row) -> str:
+    """There is no share of a base of zero; a side that has no value shows that itself."""
+    if row.base != 0 or row.head is None:
+        return DASH
+    return f"{DASH} (base is 0)" if row.head else "unchanged"
+
+
+def _relative_interval(interval: IntervalPart) -> str:
+    if interval.low is None or interval.high is None:
+        return open_interval(interval, percent)
+    return f"{percent(interval.low).rstrip('%')} to {percent(interval.high).rstrip('%')}"
+
+
+def open_interval(interval: IntervalPart, written: Callable[[float], str]) -> str:
+    """Write an interval of which one end or both are open: `at least +2.0%`, `at most +5.0%`, or that there is none."""
+    if interval.low is not None:
+        return f"at least {written(interval.low)}"
+    return NO_INTERVAL if interval.high is None else f"at most {written(interval.high)}"
+
+
+def worsening(row: _Row) -> float | None:
+    """Give the change counted towards the worse, as a share of base; infinite from a base of zero, None if unknown."""
+    if row.change is not None:
+        size = row.change
+    elif row.base == 0 and row.head is not None:
+        size = math.copysign(math.inf, row.head) if row.head else 0.0
+    else:
+        return None
+    return -size if row.higher_is_better else size
 
 
 def better(row: _Row) -> int:
     """Say whether the point change is for the better (1), for the worse (-1) or neither (0)."""
-    if row.change is None or abs(row.change) < 0.0005:
+    worse = worsening(row)
+    if worse is None or abs(worse) < 0.0005:
         return 0
-    return 1 if (row.change > 0) == row.higher_is_better else -1
+    return -1 if worse > 0 else 1
 
 
 def bound(part: BoundPart, unit: Unit) -> str:

@@ -49,6 +49,20 @@ def test_a_slice_that_collapses_is_found_and_gates_only_when_asked() -> None:
     assert with_slices(gated, list(found.values())).reason.count("Slices fail") == 2
 
 
+def test_the_headline_names_the_slices_that_fell_furthest() -> None:
+    base, head = judge_pair(np.random.default_rng(6), 400, 1, 0.0)
+    place = np.arange(400) // 80
+    head["judge"] = np.maximum(1.0, head["judge"] - place[:, None] * 0.5)
+    tags = {f"down {number}": place == number for number in range(5)}
+    gated = with_slices(decide(base, head, [DROP]), judge_slices(base, head, [DROP], tags))
+    told = gated.reason.split("Slices fail: ")[1]
+    assert [told.index(f"'down {number}'") for number in (4, 3, 2)] == sorted(
+        told.index(f"'down {number}'") for number in (4, 3, 2)
+    )
+    assert "down 1" not in told
+    assert told.endswith("; and 1 more slices.")
+
+
 def test_a_slice_of_a_few_cases_is_shown_but_not_tested() -> None:
     base, head, tags = _broken(np.random.default_rng(2))
     [found] = judge_slices(base, head, [DROP], {"few": tags["few"]})

@@ -155,3 +155,13 @@ def test_a_stricter_level_is_named_with_its_own_interval() -> None:
 def test_an_open_change_is_said_plainly() -> None:
     told = scores(-0.07, 1.6, repeats=1)
     assert told.endswith("more than the 5% allowed, but it may be chance: the true drop may be 2% or less")
+
+
+def test_a_stricter_level_at_which_nothing_is_known_says_so() -> None:
+    # Base is told from zero at 95 %, and not at the stricter level of three looks.
+    place = np.arange(30)
+    base = 0.5 + 1.7 * np.sin(place * 2.1)
+    told = [reasons_of(objective(JUDGE, drop(0.05)), base, base + by, repeats=3) for by in (-0.002, -0.2)]
+    for reason in told:
+        assert "∞" not in reason
+        assert re.search(r"stricter level .*\(no 9[89].*% interval: too little is known\)", reason), reason

@@ -111,8 +111,8 @@ def sample_document(*, passing: bool = False) -> ResultDocument:
         detectable={"accuracy": 0.098, "judge": 0.043, "cost_per_request": 0.012, "latency_p95": 0.21},
         other_metrics=[_result(LATENCY_P50, "pass", 0.41, 0.33, (-0.24, -0.14), 41, ())],
         slices=[
-            slice_part("ko", 19, [_result(ACCURACY, "fail", 0.947, 0.684, (-0.51, -0.02), 19, ())]),
             slice_part("en", 21, [_result(ACCURACY, "pass", 0.857, 0.762, (-0.31, 0.09), 21, ())]),
+            slice_part("ko", 19, [_result(ACCURACY, "fail", 0.947, 0.684, (-0.51, -0.02), 19, ())]),
         ],
         label_tables=[
             label_table(

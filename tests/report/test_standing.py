@@ -8,7 +8,7 @@ from evaluator.gate import Noise, cases_for
 from evaluator.gate.power import smallest_visible
 from evaluator.gate.rule import Rule
 from evaluator.records import Bound, BoundKind
-from evaluator.report import advice, notes, presentation, standing
+from evaluator.report import advice, notes, presentation, slices, standing
 from evaluator.report.document import ResultDocument
 from evaluator.report.document_parts import BoundPart, ObjectivePart, RefInfo, SlicePart, Spend
 from evaluator.report.html import html_report
@@ -94,17 +94,17 @@ def test_no_number_is_advised_that_nobody_could_collect() -> None:
 
 def test_gated_slices_that_fail_or_are_open_are_told_in_the_open() -> None:
     failed = "accuracy 36.7% → 0%, 100% worse (95% interval 65.1% to 100%), more than the 5% allowed"
-    slices = [
+    parts = [
         SlicePart(tag="neg", cases=30, gated=True, state="fail", failed=[failed]),
         SlicePart(tag="food", cases=6, gated=True, state="inconclusive", undecided=["6 cases are too few: accuracy"]),
         SlicePart(tag="pos", cases=30, gated=True),
         SlicePart(tag="goods", cases=54),
     ]
-    document = sample_document().model_copy(update={"slices": slices})
+    document = sample_document().model_copy(update={"slices": parts})
     visible = comment(document).split("<details>")[0]
     assert f"- ❌ **slice neg (30 cases)**: {failed}" in visible
     assert "- ⚠️ **slice food (6 cases)**: 6 cases are too few" in visible
-    assert [presentation.slice_gate(part) for part in slices] == [
+    assert [slices.gate_mark(part) for part in parts] == [
         "❌ failed", "⚠️ gated, undecided: 6 cases are too few", "✅ gated", "",
     ]  # fmt: skip
     assert "slice neg (30 cases)" in html_report(document)
