@@ -32,6 +32,7 @@ from evaluator.stats import (
     share_change_interval,
     share_difference_interval,
     share_interval,
+    share_ratio_interval,
 )
 
 _SKEWED_UNITS = ("usd", "seconds", "tokens")
@@ -104,7 +105,8 @@ def estimate_change(metric: Metric, base: Sample, head: Sample, seed: int, *, re
             change, lambda confidence: method(base.means, head.means, confidence=confidence, clusters=base.clusters)
         )
     draws = _draws(metric, base, head, seed)
-    from_draws = log_ratio_interval if relative else difference_interval
+    of_ratio = share_ratio_interval if metric.kind is MetricKind.LABELS else log_ratio_interval
+    from_draws = of_ratio if relative else difference_interval
     return Estimate(
         change,
         lambda confidence: from_draws(before, after, draws, confidence=confidence),

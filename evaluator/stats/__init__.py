@@ -2,7 +2,13 @@
 
 from evaluator.stats.arrays import FloatArray, IntArray, as_matrix, case_means, cluster_codes, moments, unit_count
 from evaluator.stats.betting import BettingProcess
-from evaluator.stats.bootstrap import PairedDraws, difference_interval, log_ratio_interval, one_run_interval
+from evaluator.stats.bootstrap import (
+    PairedDraws,
+    difference_interval,
+    log_ratio_interval,
+    one_run_interval,
+    share_ratio_interval,
+)
 from evaluator.stats.labels import label_draws, label_statistic
 from evaluator.stats.means import lognormal_mean_interval, looks_lognormal, mean_difference_interval, mean_interval
 from evaluator.stats.noise import run_to_run_error
@@ -60,6 +66,7 @@ __all__ = [
     "share_change_interval",
     "share_difference_interval",
     "share_interval",
+    "share_ratio_interval",
     "t_quantile",
     "unit_count",
     "variance_split",

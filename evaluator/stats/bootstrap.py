@@ -78,6 +78,26 @@ def log_ratio_interval(base: float, head: float, draws: PairedDraws, *, confiden
     return Interval(math.expm1(interval.low), _expm1(interval.high), confidence, "log bootstrap")
 
 
+def share_ratio_interval(base: float, head: float, draws: PairedDraws, *, confidence: float = 0.95) -> Interval:
+    """As `log_ratio_interval`, of a statistic from 0 to 1 such as macro-F1: it has an interval where head fell to zero.
+
+    Where head, or a draw of it, is zero there is no logarithm. Then each side's own limits are divided, value +- t * sd
+    of its draws, which errs on the wide side. Draws of nothing but zeros do not spread: head's upper limit is at least
+    as far above head as that of a share of which no success was seen in so many units (Clopper & Pearson 1934).
+    """
+    logarithms = head > 0 and bool((draws.head > 0).all())
+    if base <= 0 or draws.units <= 1 or logarithms:
+        return log_ratio_interval(base, head, draws, confidence=confidence)
+    t = t_quantile(0.5 + confidence / 2.0, draws.units - 1)
+    base_half, head_half = t * float(draws.base.std(ddof=1)), t * float(draws.head.std(ddof=1))
+    if base <= base_half:
+        return unbounded(confidence, "bootstrap of each side")
+    unseen = 1.0 - (0.5 - confidence / 2.0) ** (1.0 / draws.units)
+    low = max(0.0, head - head_half) / (base + base_half) - 1.0
+    high = min(1.0, head + max(head_half, unseen)) / (base - base_half) - 1.0
+    return Interval(low, high, confidence, "bootstrap of each side")
+
+
 def _expm1(x: float) -> float:
     try:
         return math.expm1(x)

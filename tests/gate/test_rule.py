@@ -7,7 +7,7 @@ import pytest
 
 from evaluator.gate import decide
 from evaluator.records import Objective, ObjectiveResult
-from tests.gate.runs import COST, ERRORS, EXACT, JUDGE, P95, drop, increase, maximum, minimum, objective
+from tests.gate.runs import COST, ERRORS, EXACT, JUDGE, MACRO_F1, P95, drop, increase, maximum, minimum, objective
 
 RNG = np.random.default_rng(1)
 
@@ -115,6 +115,14 @@ def test_an_exact_test_decides_even_with_three_cases() -> None:
     assert _one(None, np.ones(3), objective(ERRORS, maximum(0.01))).state == "fail"
     assert _one(None, np.array([0.0, 0.0, 1.0]), objective(ERRORS, maximum(0.01))).state == "inconclusive"
     assert _one(None, np.full(3, 1.0), objective(JUDGE, minimum(4.0))).state == "inconclusive"
+
+
+def test_a_macro_f1_that_collapsed_fails_and_is_not_called_chance() -> None:
+    expected = np.arange(60) % MACRO_F1.label_count
+    right = expected * (MACRO_F1.label_count + 1.0) + expected
+    found = _one(right, right + np.where(expected == 0, 1.0, -1.0), objective(MACRO_F1, drop(0.05)))
+    assert (found.base, found.head, found.state) == (1.0, 0.0, "fail")
+    assert "100% worse (95% interval 94% to 100%), more than the 5% allowed" in found.reason
 
 
 def test_all_equal_scores_decide() -> None:

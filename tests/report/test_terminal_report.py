@@ -73,7 +73,15 @@ def test_a_case_that_got_worse_says_what_was_asked_and_what_is_right() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["plain words " * 40, "긴 한국어 질문입니다. " * 40, "한" * 400, "👩‍💻" * 200, "一\n二\r\n三 " * 90, "e\u0301" * 300]
+    "text",
+    [
+        "plain words " * 40,
+        "긴 한국어 질문입니다. " * 40,
+        "한" * 400,
+        "👩‍💻" * 200,
+        "一\n二\r\n三 " * 90,
+        "e\u0301" * 300,
+    ],
 )
 @pytest.mark.parametrize("width", [40, 81, 110])
 def test_the_texts_of_a_case_take_a_line_each_however_wide_their_characters(text: str, width: int) -> None:

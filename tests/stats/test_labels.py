@@ -1,13 +1,15 @@
 """Label statistics against scikit-learn, and their bootstrap."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
 
-from evaluator.records import LabelStatistic
-from evaluator.stats import label_draws, label_statistic, log_ratio_interval
+from evaluator.records import Interval, LabelStatistic
+from evaluator.stats import label_draws, label_statistic, log_ratio_interval, share_ratio_interval
 
 REFERENCES = {
     LabelStatistic.MACRO_F1: sklearn_metrics.f1_score,
@@ -96,3 +98,45 @@ def test_ratio_of_macro_f1_covers() -> None:
         found = log_ratio_interval(values[0], values[1], draws)
         covered += found.low <= 0 <= found.high
     assert covered / 200 >= 0.91
+
+
+def ratio(base: np.ndarray, head: np.ndarray, confidence: float = 0.95) -> Interval:
+    """The interval of the change of macro-F1 over four classes."""
+    draws = label_draws((base, head), 4, LabelStatistic.MACRO_F1, np.random.default_rng(0))
+    values = [label_statistic(side, 4, LabelStatistic.MACRO_F1) for side in (base, head)]
+    return share_ratio_interval(values[0], values[1], draws, confidence=confidence)
+
+
+@pytest.mark.parametrize(("cases", "right", "above"), [(12, 0, -0.5), (60, 0, -0.9), (60, 1, -0.9), (200, 2, -0.95)])
+def test_a_macro_f1_that_fell_to_nothing_has_an_interval(cases: int, right: int, above: float) -> None:
+    expected = np.arange(cases) % 4
+    good, wrong = expected * 5.0 + expected, expected * 5.0 + (expected + 1) % 4
+    found = ratio(good, np.r_[good[:right], wrong[right:]])
+    assert -1.0 <= found.low < found.high < above
+    # No more is claimed than exact counting lets a share of none say.
+    assert found.high >= 1.0 - 0.025 ** (1.0 / cases) - 1.0
+
+
+def test_where_base_is_next_to_nothing_too_its_change_stays_open() -> None:
+    expected = np.arange(60) % 4
+    good, wrong = expected * 5.0 + expected, expected * 5.0 + (expected + 1) % 4
+    found = ratio(np.r_[good[:2], wrong[2:]], wrong)
+    assert (found.low, found.high) == (-math.inf, math.inf)
+
+
+def test_a_ratio_without_zeros_is_that_of_the_logarithms() -> None:
+    rng = np.random.default_rng(6)
+    expected = rng.integers(0, 4, 100)
+    base, head = _codes(rng, expected, 0.8), _codes(rng, expected, 0.6)
+    assert ratio(base, head).method == "log bootstrap"
+
+
+@pytest.mark.parametrize(("cases", "share"), [(12, 0.3), (20, 0.0), (40, 0.0)])
+def test_the_same_poor_app_twice_is_hardly_ever_called_worse(cases: int, share: float) -> None:
+    rng = np.random.default_rng(7)
+    expected = np.arange(cases) % 4
+    found = [ratio(_codes(rng, expected, share), _codes(rng, expected, share)) for _ in range(200)]
+    mine = [one for one in found if one.method != "log bootstrap"]
+    assert len(mine) > 20
+    assert sum(one.high < 0 for one in mine) / 200 <= 0.025
+    assert sum(one.low > 0 for one in mine) / 200 <= 0.025
