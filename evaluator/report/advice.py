@@ -44,7 +44,8 @@ def cases_needed(document: ResultDocument, rows: list[ObjectivePart]) -> int | N
         if row.detectable is None or not limits or limits[0] <= 0:
             continue
         near, far = _NEAR * limits[0], _FAR * limits[0]
-        factors.append(((row.detectable - near) / (far - near)) ** 2 if row.detectable > far else 1.0)
+        more = (row.detectable - near) / (far - near) if row.detectable > far else 1.0
+        factors.append(more * more)  # ** raises where a limit next to nothing makes it too large
     factor = max(factors, default=1.0)
     if factor <= 1.0 or factor > _TOO_MANY or not there:
         return None

@@ -149,6 +149,7 @@ def _row(row: MetricRow) -> dict[str, Any]:
         "head": wording.value(row.head, row.unit),
         "point": point,
         "interval": f"({interval}" if interval else "",
+        "wraps": wording.NO_INTERVAL in interval,
         "tone": {1: "better", -1: "worse", 0: ""}[wording.better(row)],
         "direction": "higher is better" if row.higher_is_better else "lower is better",
         "pairs": row.pairs,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from evaluator.report.document_parts import CasePart
+from evaluator.report.document_parts import CasePart, IntervalPart
 from evaluator.report.html import html_report
 from tests.browser.chromium import browser_path, open_browser
 from tests.report.sample import sample_document
@@ -111,6 +111,32 @@ def test_nothing_is_wider_than_the_screen(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     page.click("#unfold")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", [1000, 1200, 390])
+def test_words_in_place_of_an_interval_stay_inside_their_cell(browser: Browser, tmp_path: Path, width: int) -> None:
+    document = sample_document()
+    unknown = {"interval": IntervalPart()}
+    rows = [row.model_copy(update=unknown) for row in document.verdict.objectives]
+    slices = [
+        part.model_copy(update={"rows": [row.model_copy(update=unknown) for row in part.rows]})
+        for part in document.slices
+    ]
+    verdict = document.verdict.model_copy(update={"objectives": rows})
+    path = tmp_path / "report.html"
+    path.write_text(html_report(document.model_copy(update={"verdict": verdict, "slices": slices})), encoding="utf-8")
+    tab = browser.new_page(viewport={"width": width, "height": 800})
+    tab.goto(path.as_uri())
+    boxes = tab.evaluate(
+        """[...document.querySelectorAll("small.words")].map(small => {
+            const text = document.createRange();
+            text.selectNodeContents(small);
+            const [words, cell] = [text, small.parentElement].map(one => one.getBoundingClientRect());
+            return [cell.left <= words.left + 1, words.right <= cell.right + 1, small.textContent];
+        })"""
+    )
+    assert boxes == [[True, True, "(no interval: too little is known)"]] * 7
+    tab.close()
 
 
 def test_a_hostile_answer_runs_no_script_and_fetches_nothing(browser: Browser, tmp_path: Path) -> None:

@@ -90,6 +90,11 @@ def test_an_open_verdict_says_how_many_cases_would_decide_it() -> None:
 def test_no_number_is_advised_that_nobody_could_collect() -> None:
     rows = [row.model_copy(update={"detectable": 0.9}) for row in sample_document().verdict.objectives[1:2]]
     assert advice.cases_needed(sample_document(), rows) is None
+    for limit in (1e-300, 5e-324):
+        [tiny] = [
+            row.model_copy(update={"bounds": [BoundPart(kind="max_drop", limit=limit, state="pass")]}) for row in rows
+        ]
+        assert advice.cases_needed(sample_document(), [tiny]) is None
 
 
 def test_gated_slices_that_fail_or_are_open_are_told_in_the_open() -> None:
