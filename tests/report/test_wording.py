@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from evaluator.gate import decide, describe
@@ -88,6 +88,7 @@ def test_json_has_null_where_there_is_no_number() -> None:
     assert row["change"] is None
 
 
+@settings(max_examples=40, deadline=None)
 @given(documents)
 def test_no_document_whatever_shows_an_infinity(document: ResultDocument) -> None:
     assume("∞" not in dump(document))
