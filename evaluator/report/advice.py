@@ -56,8 +56,8 @@ def cases_needed(document: ResultDocument, rows: list[ObjectivePart]) -> int | N
 
 def _fail(document: ResultDocument, *, below: bool) -> str:
     where = _config(document)
-    worse = len(presentation.got_worse(document))
-    failed = sum(case.change == "failed" for case in document.cases)
+    cases = presentation.got_worse(document)
+    worse, failed = len(cases), sum(case.change == "failed" for case in cases or document.cases)
     told = f"Fix it, or, if the change is intended, change the bound in {where}."
     if 2 * failed > worse:  # no bound would make that right
         told = f"Find out why {wording.count(failed, 'case')} failed at head: what was said stands with each."

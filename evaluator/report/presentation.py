@@ -64,8 +64,18 @@ def cases_text(document: ResultDocument) -> str:
 
 
 def got_worse(document: ResultDocument) -> list[CasePart]:
-    """Give the cases that failed or scored lower, the worst first."""
-    return [case for case in document.cases if case.change in ("failed", "regressed")]
+    """Give the cases that failed more often or scored lower, the worst first."""
+    return [
+        case
+        for case in document.cases
+        if case.change == "regressed" or (case.change == "failed" and not _failed_before(case))
+    ]
+
+
+def _failed_before(case: CasePart) -> bool:
+    """Whether base failed in as many repeats: what never worked has not got worse."""
+    base, head = case.base, case.head
+    return base is not None and head is not None and base.failed_repeats >= head.failed_repeats
 
 
 def scope(document: ResultDocument) -> list[str]:
