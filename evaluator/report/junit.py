@@ -62,10 +62,7 @@ def _case(case: CasePart, known: dict[str, Unit]) -> xml.Element:
     kind = {"regressed": "failure", "failed": "error", "removed": "skipped"}.get(case.change)
     if kind:
         found = xml.SubElement(test, kind, message=_clean(presentation.change_text(case, known)))
-        found.text = _clean(
-            f"input: {presentation.as_text(case.input)}\nexpected: {presentation.as_text(case.expected)}\n"
-            f"base: {presentation.answer_text(case.base)}\nhead: {presentation.answer_text(case.head)}"
-        )
+        found.text = _clean("\n".join(f"{label}: {text}" for label, text in presentation.texts(case)))
     return test
 
 

@@ -249,7 +249,7 @@ def _case(case: CasePart, tier: Tier, known: dict[str, Unit]) -> dict[str, objec
     return {
         "id": markdown(case.id, 80),
         "told": markdown(f"{told}{where}{tags}", 200),
-        "input": markdown(presentation.as_text(case.input), tier.text),
+        "input": "" if case.input is None else markdown(presentation.as_text(case.input), tier.text),
         "expected": expected,
         "table": _lines(("", "Answer", *(markdown(name, 40) for name in names)), "ll" + "r" * len(names), rows),
         "reasons": reasons,

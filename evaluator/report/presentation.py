@@ -201,7 +201,10 @@ def change_text(case: CasePart, known: dict[str, Unit]) -> str:
 
 
 def answer_text(answer: Answer | None) -> str:
-    """Write an answer as text: what it said, else its JSON, else its tool calls, else its failure."""
+    """Write an answer as text: what it said, else its JSON, else its tool calls, else its failure.
+
+    Of plain scores, and where texts may not be shown, there is none of these.
+    """
     import json
 
     if answer is None:
@@ -213,7 +216,17 @@ def answer_text(answer: Answer | None) -> str:
         parts.append(json.dumps(answer.data, ensure_ascii=False, indent=1))
     for call in answer.tool_calls:
         parts.append(f"{call.name}({'' if call.arguments is None else as_text(call.arguments)})")
-    return "\n".join(parts) or "(empty answer)"
+    return "\n".join(parts) or ("(no text in this report)" if answer.text is None else "(empty answer)")
+
+
+def texts(case: CasePart) -> list[tuple[str, str]]:
+    """Give (label, text) of what a case asks, what is right and both answers, as far as the report may show them."""
+    given = (("input", case.input), ("expected", case.expected))
+    answers = (("base", case.base), ("head", case.head))
+    return [
+        *((label, as_text(value)) for label, value in given if value is not None),
+        *((label, answer_text(answer)) for label, answer in answers if answer is not None),
+    ]
 
 
 def as_text(value: object) -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from evaluator.report import notes, presentation, slices, standing, wording
 from evaluator.report.advice import what_to_do
 from evaluator.report.document import ResultDocument
-from evaluator.report.document_parts import CasePart, MetricRow, ObjectivePart, State
+from evaluator.report.document_parts import MetricRow, ObjectivePart, State
 from evaluator.report.escape import ELLIPSIS, terminal
 
 if TYPE_CHECKING:
@@ -102,18 +102,8 @@ def _print_cases(console: "Console", document: ResultDocument, width: int) -> No
     console.print(f"Got worse: {wording.count(len(worst), 'case')}. The worst:", style="bold")
     for case in worst[:_CASES]:
         console.print(terminal(f"{case.id} {presentation.change_text(case, known)}"))
-        for label, text in _texts(case):
+        for label, text in presentation.texts(case):
             console.print(_one_line(label, text, width), style="dim")
-
-
-def _texts(case: CasePart) -> list[tuple[str, str]]:
-    """Give (label, text) of what a case asks, what is right and both answers, as far as the report may show them."""
-    given = (("input", case.input), ("expected", case.expected))
-    answers = (("base", case.base), ("head", case.head))
-    return [
-        *((label, presentation.as_text(value)) for label, value in given if value is not None),
-        *((label, presentation.answer_text(answer)) for label, answer in answers if answer is not None),
-    ]
 
 
 def _one_line(label: str, text: str, width: int) -> str:
