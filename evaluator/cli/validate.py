@@ -49,6 +49,7 @@ def _validate(arguments: argparse.Namespace, world: World) -> int:
     warnings = small_slices(policy.loaded, golden.cases)
     warnings += idle_patterns(policy.loaded, root, world.environ)
     warnings += _missing_keys(policy, world)
+    warnings += _unmetered(policy)
     asked = anchor is not None and anchor.there
     known = _known(policy, golden, root, world)
     estimate, objectives = run_until_stopped(_check(policy, golden, root, world, anchor=asked, known=known), world)
@@ -221,10 +222,35 @@ def _missing_keys(policy: "Policy", world: World) -> list[str]:
     from evaluator.gateway.providers import resolve_providers
     from evaluator.wiring.prepare import provider_names
 
+    config = policy.loaded.config
     try:
-        resolve_providers(provider_names(policy.loaded), policy.loaded.config, world.environ)
+        resolve_providers(provider_names(policy.loaded), config, world.environ)
+        if config.target.process is not None:
+            from evaluator.gateway.door import key_warnings
+
+            return key_warnings(config, world.environ)
     except EvalGateError as error:
         if "environment variable" not in error.message:
             raise
         return [error.message]  # the key may be there where the gate will run
     return []
+
+
+def _unmetered(policy: "Policy") -> list[str]:
+    """Warn of what `sandbox.unmetered` cannot do beside the rest of the config."""
+    config = policy.loaded.config
+    if config.target.process is None or not config.sandbox.unmetered:
+        return []
+    found, bound = [], config.first_bounded("cost")
+    if config.budget.max_usd is not None or config.budget.max_usd_per_case is not None:
+        cap = "max_usd" if config.budget.max_usd is not None else "max_usd_per_case"
+        found.append(
+            f"sandbox.unmetered beside budget.{cap}: POST, PUT and PATCH to paths that are not metered are refused all"
+            " the same, since what they cost would pass the cap unseen"
+        )
+    if bound is not None:
+        found.append(
+            f"sandbox.unmetered beside {bound}: a case that asks for what is not metered ends the run as an error,"
+            " since its cost cannot be bounded"
+        )
+    return found

@@ -16,6 +16,7 @@ from evaluator.config.targets import COMMAND_SCHEMA, SandboxSection, SetupSectio
 from evaluator.config.targets import CommandSection as CommandSection
 from evaluator.config.targets import TargetSection as TargetSection
 from evaluator.config.units import Amount, parse_amount, parse_money, parse_share
+from evaluator.config.variables import ToldNames, named_twice
 
 _AMOUNT_SCHEMA = {"type": ["number", "string"], "examples": ["5%", "2pp", "$0.01", "800ms", 4.0]}
 AmountField = Annotated[Any, BeforeValidator(parse_amount), WithJsonSchema(_AMOUNT_SCHEMA)]
@@ -73,6 +74,10 @@ class ProviderSection(Section):
     api_key_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     timeout: Duration = 120.0
     price_provider: str | None = Field(default=None, description="Name of the provider in the price list.")
+    url_env: ToldNames = Field(
+        default=(), description="Variables in which an app finds this provider's address at the gateway."
+    )
+    key_env: ToldNames = Field(default=(), description="Variables in which an app finds its throw-away token.")
     max_in_flight: int | None = Field(default=None, ge=1, description="Most calls to a model at once.")
     requests_per_minute: float | None = Field(default=None, gt=0, description="Of a model; else as answers tell.")
     tokens_per_minute: float | None = Field(default=None, gt=0, description="Of a model; else as answers tell.")
@@ -208,6 +213,15 @@ class Config(Section):
     )
 
     ray: RaySection = Field(default_factory=RaySection)
+
+    @field_validator("providers")
+    @classmethod
+    def _told_once(cls, found: dict[str, ProviderSection]) -> dict[str, ProviderSection]:
+        """One variable has one value."""
+        twice = named_twice(name for section in found.values() for name in (*section.url_env, *section.key_env))
+        if twice is not None:
+            raise ValueError(f"expected each variable of `url_env` and `key_env` once; {twice} stands there twice")
+        return found
 
     @field_validator("dataset", mode="before")
     @classmethod

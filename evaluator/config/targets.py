@@ -12,12 +12,12 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, mo
 
 from evaluator.config.scorers import Name
 from evaluator.config.section import Duration, RepoPath, Section
+from evaluator.config.variables import VariableName
 
 _SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*$", re.I)
 _STEPS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 _FUNCTION = r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*$"
 _IMAGE = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$"
-VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=200)]
 
 
 def parse_size(found: object) -> int:

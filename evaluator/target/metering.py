@@ -88,12 +88,17 @@ class Metering:
     """Gives a new slot of a name."""
     scope: str | None = ""
     """Cases of one scope share cached answers; None shares none, so that all latencies are the provider's of now."""
-    check: Callable[[Sequence[Call]], None] | None = None
-    """Told the calls of every case; may raise an EvalGateError to stop the run: the budget, a model without a price."""
+    check: Callable[[Sequence[TracedRequest]], None] | None = None
+    """Told the requests of every case; may raise an EvalGateError to stop the run: the budget, a model without a price,
+    a key that is not there."""
+    told: Callable[[], Sequence[str]] | None = None
+    """Gives what people should be told of the way to the models, such as which requests were refused."""
     slots: list[Slot] = field(default_factory=list)
     """All slots that were given."""
     unpriced: list[str] = field(default_factory=list)
-    """The models of all calls whose cost is not known."""
+    """Of all calls whose cost is not known, the models, or what was asked where that names none. Untrusted."""
+    capped: set[str] = field(default_factory=set)
+    """The cases that a cap of theirs refused a call: an app can swallow that, and answer all the same."""
 
 
 @dataclass(slots=True)
@@ -161,6 +166,8 @@ class Meter:
             if not await trace.settled(SETTLE_S) and discard is not None:
                 await discard()
                 await trace.settled(KILLED_S)
+            if trace.refused is not None:
+                self._metering.capped.add(case.id)
 
     def add(self, output: Output, trace: Trace, *, asked_at: float | None = None) -> Output:
         """Give the output with what was metered: it wins over what the app itself tells.
@@ -176,13 +183,23 @@ class Meter:
         if self._metering is None or self._slot is None:
             return output
         unpriced = self._metering.unpriced
-        unpriced.extend(call.model for call in trace.calls if call.counted_usd is None)
+        unpriced.extend(asked_of(request) for request in trace.requests if costs_unknown(request))
         unpriced.extend(["still under way when the case ended"] * trace.in_flight)
         if self._metering.check is not None:
-            self._metering.check(trace.calls)
+            self._metering.check(trace.requests)
         if output.failure is not None:
             output = replace(output, failure=reason(output.failure, trace, self._slot.outside))
         return metered(output, trace, asked_s=0.0 if asked_at is None else asked_at - trace.began)
+
+
+def costs_unknown(request: TracedRequest) -> bool:
+    """Whether a request may have been charged with what nobody can tell."""
+    return request.call is not None and request.call.counted_usd is None
+
+
+def asked_of(request: TracedRequest) -> str:
+    """What a request was for: its model; where it named none, its method and path."""
+    return (request.call.model if request.call is not None else "") or f"{request.method} {request.path}"
 
 
 def metered(output: Output, trace: Trace, *, asked_s: float = 0.0) -> Output:

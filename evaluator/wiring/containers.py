@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from evaluator.config.loading import LoadedConfig
 from evaluator.config.targets import ContainerSection
 from evaluator.errors import ConfigError, EvalGateError
+from evaluator.gateway.door import offline_environment
 from evaluator.source.paths import resolve
 from evaluator.target.container import Build, ContainerTarget, Listening, Named
 from evaluator.target.container.target import Allowed
 from evaluator.target.interface import Target
 from evaluator.wiring.cages import Place
-from evaluator.wiring.processes import NO_DOOR, Doorway, ProcessTarget, exchange_of
+from evaluator.wiring.processes import Doorway, ProcessTarget, exchange_of
 
 
 def make_container_target(
@@ -40,7 +41,9 @@ def make_container_target(
     source = _source(section, place, loaded)
     sandbox = loaded.config.sandbox
     names = (*section.env, *sandbox.env)
-    env = {name: environ[name] for name in names if name in environ} | (NO_DOOR if doorway is None else {})
+    env = {name: environ[name] for name in names if name in environ} | (
+        offline_environment(loaded.config) if doorway is None else {}
+    )
     unset = Allowed()
     target = ContainerTarget(
         place.side,

@@ -18,7 +18,7 @@ from evaluator.gateway.gateway import Gateway
 from evaluator.gateway.outbox import Outbox
 from evaluator.gateway.prices import BATCH_SHARE, Prices
 from evaluator.gateway.providers import LOCAL, Provider, price_provider, resolve_providers
-from evaluator.records import Call, Case, Metric, Objective, Side
+from evaluator.records import Case, Metric, Objective, Side, TracedRequest
 from evaluator.sandbox import hide_our_memory
 from evaluator.scoring.builtin import BUILTIN_METRICS
 from evaluator.scoring.interface import Scorer
@@ -152,7 +152,7 @@ async def prepared(request: RunRequest) -> AsyncIterator[Prepared]:
             settings = DoorSettings(
                 max_usd_per_case=config.budget.max_usd_per_case,
                 max_calls_per_case=config.budget.max_calls_per_case,
-                only_models=not config.sandbox.unmetered,
+                unmetered=config.sandbox.unmetered,
             )
             door = await stack.enter_async_context(
                 open_door(gateway, routes, sides=tuple(request.roots), settings=settings)
@@ -195,39 +195,47 @@ def _doorway(door: "Door", request: RunRequest, prices: Prices, side: Side) -> "
     been answered is shared with nobody: it chooses what it asks, and with which headers, and could so choose what base
     or a later change is answered.
     """
-    from evaluator.target.metering import Metering
+    from evaluator.target.metering import Metering, costs_unknown
     from evaluator.wiring.processes import Doorway
 
     bound = request.loaded.config.first_bounded("cost")
     timed = request.loaded.config.first_bounded("latency") is not None
 
-    def check(calls: Sequence[Call]) -> None:
+    def check(requests: Sequence[TracedRequest]) -> None:
         stopped = door.broken or door.exhausted
         if stopped is not None:
             raise stopped
-        for call in calls:
-            if bound is not None and call.counted_usd is None:
-                _require_price(call, request, prices, bound)
+        for asked in requests:
+            if bound is not None and costs_unknown(asked):
+                _require_price(asked, request, prices, bound)
 
     own = f"{request.cache_scope}:base" if side == "base" else f"{request.run_id}:head"
     scope = None if timed else own
     entrance = door.entrances[side]
-    return Doorway(Metering(entrance.slot, scope=scope, check=check), entrance.port)
+    metering = Metering(entrance.slot, scope=scope, check=check, told=entrance.turned_away.notes)
+    return Doorway(metering, entrance.port)
 
 
-def _require_price(call: Call, request: RunRequest, prices: Prices, bound: str) -> None:
-    """See that a call whose cost is not known could have had one.
+def _require_price(asked: TracedRequest, request: RunRequest, prices: Prices, bound: str) -> None:
+    """See that a request whose cost is not known could have had one.
 
     Raises:
-        ConfigError: Its model has no price.
+        ConfigError: Its model has no price, or its path is not metered.
     """
-    loaded = request.loaded
-    if call.model and prices.known(call.model, price_provider=price_provider(call.provider, loaded.config)):
+    call, loaded = asked.call, request.loaded
+    if call is None:
+        return
+    where = f"{loaded.where('objectives', bound)}: the app asked {call.provider} for"
+    if not call.model:
+        what = ascii(f"{asked.method} {asked.path}")[:80]
+        raise ConfigError(
+            f"{where} {what}, which is not metered, so its cost cannot be bounded",
+            hint=f"take `sandbox: {{unmetered: true}}` out, and such requests are refused; or take `{bound}` out",
+        )
+    if prices.known(call.model, price_provider=price_provider(call.provider, loaded.config)):
         return  # the provider told no tokens, as for an answer that the app did not read to its end
-    asked = f"model {ascii(call.model)[:80]}, which has no known price" if call.model else "what is not metered"
-    where = loaded.where("objectives", bound)
     raise ConfigError(
-        f"{where}: the app asked {call.provider} for {asked}, so its cost cannot be bounded",
+        f"{where} model {ascii(call.model)[:80]}, which has no known price, so its cost cannot be bounded",
         hint="add the model's price under `prices:`, in dollars per million tokens, or take the bound out",
     )
 

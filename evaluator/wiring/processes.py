@@ -7,7 +7,8 @@ from pathlib import Path
 
 from evaluator.config.loading import LoadedConfig
 from evaluator.config.targets import CommandSection, ContainerSection, ExchangeSection, HttpSection, PythonSection
-from evaluator.errors import ConfigError
+from evaluator.errors import ConfigError, TargetError
+from evaluator.gateway.door import offline_environment
 from evaluator.journal.folder import home_folder
 from evaluator.records import Case, Output
 from evaluator.sandbox import Cage
@@ -30,13 +31,6 @@ INDEX_NAMES = (
     "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO",
 )  # fmt: skip
 """Where packages come from here; handed to the set-up unless a name and password are in the value."""
-NO_DOOR = {
-    "OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": "no-key-while-checking",
-    "ANTHROPIC_BASE_URL": "http://127.0.0.1:9", "ANTHROPIC_API_KEY": "no-key-while-checking",
-    "AZURE_OPENAI_ENDPOINT": "http://127.0.0.1:9", "AZURE_OPENAI_API_KEY": "no-key-while-checking",
-}  # fmt: skip
-"""For an app that is only started, such as by `validate`: clients that want a key to be made get one that opens nothing
-(port 9 is "discard")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +75,18 @@ class ProcessTarget(Target):
         """Start the app, and set the ref up if nobody has.
 
         Raises:
-            TargetError: Either fails.
+            EvalGateError: Either fails.
         """
         if self._target is None:
             await self.set_up()
-        if self._target is not None:
+        if self._target is None:
+            return
+        try:
             await self._target.start()
+        except TargetError:
+            if self._metering is not None and self._metering.check is not None:
+                self._metering.check(())  # what it asked may be why it did not start
+            raise
 
     async def close(self) -> None:
         """End all processes."""
@@ -100,14 +100,25 @@ class ProcessTarget(Target):
         return await self._target.answer(case, repeat=repeat)
 
     def notes(self) -> tuple[str, ...]:
-        """What the sandbox cannot hold here, and which calls have no known cost."""
-        found = [*self._notes, *(self._target.notes() if self._target is not None else ())]
-        if self._metering is not None:
-            unpriced = self._metering.unpriced
-            if unpriced:
-                names = ", ".join(ascii(name)[1:-1][:80] for name in sorted(set(unpriced))[:5])
-                found.append(f"{self.side}: the cost of {len(unpriced)} calls is not known ({names})")
-        return tuple(found)
+        """What the sandbox cannot hold here, and what the way to the models has to tell."""
+        own = self._target.notes() if self._target is not None else ()
+        asked = () if self._metering is None else (f"{self.side}: {note}" for note in metering_notes(self._metering))
+        return (*self._notes, *own, *asked)
+
+
+def metering_notes(metering: Metering) -> list[str]:
+    """What people should be told of a side's calls: those without a known cost, those refused."""
+    found = []
+    if metering.unpriced:
+        names = ", ".join(ascii(name)[1:-1][:80] for name in sorted(set(metering.unpriced))[:5])
+        found.append(f"the cost of {len(metering.unpriced)} calls is not known ({names})")
+    if metering.capped:
+        count = "1 case" if len(metering.capped) == 1 else f"{len(metering.capped)} cases"
+        found.append(
+            f"a cap of a case (budget.max_calls_per_case, budget.max_usd_per_case) refused calls in {count};"
+            " what the app made of it counts"
+        )
+    return [*found, *(metering.told() if metering.told is not None else ())]
 
 
 def make_process_target(
@@ -145,7 +156,7 @@ def make_process_target(
         """Set the ref up, and make the target in its cage."""
         env = _environment(place, loaded, section, environ)
         if doorway is None:
-            env |= NO_DOOR
+            env |= offline_environment(loaded.config)
         programs = _programs(section, place, loaded, env["PATH"])
         ports = () if doorway is None else (doorway.port,)
         cage, notes = cages.make_cage(place, loaded.config.sandbox, programs=programs, ports=ports)

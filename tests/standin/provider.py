@@ -18,6 +18,7 @@ from typing import Any
 from aiohttp import web
 from jsonschema import Draft202012Validator
 
+from tests.standin import costless
 from tests.standin.batch_api import BatchApi
 from tests.standin.replies import EVENTS, WHOLE, Reply, chat_whole, paced, tokens_in
 
@@ -96,7 +97,7 @@ class StandIn:
         answered = WHOLE[kind](body, reply)
         self.responses.append(answered)
         self._charge(request, body, reply, reply.tokens)
-        return web.json_response(answered)
+        return web.json_response(costless.queued(answered) if body.get("background") else answered)
 
     async def _stream(
         self, request: web.Request, kind: str, body: Mapping[str, Any], reply: Reply
@@ -171,6 +172,7 @@ async def stand_in(answer: Answerer, batches: BatchApi | None = None) -> AsyncIt
         application.router.add_post(f"{prefix}/embeddings", server.embeddings)
         application.router.add_post(f"{prefix}/responses", server.response)
     application.router.add_post("/v1/messages", server.message)
+    costless.mount(application.router)
     application.router.add_route("*", "/v1/echo/{tail:.*}", server.echo)
     runner = web.AppRunner(application, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()

@@ -10,7 +10,7 @@ import pytest
 from evaluator.errors import BudgetError, ConfigError
 from evaluator.records import Call, Case, Failure, FailureKind, Output, ToolCall, TracedRequest, Usage
 from evaluator.target import CommandTarget
-from evaluator.target.metering import Meter, Metering, metered, queued_s, reason
+from evaluator.target.metering import Meter, Metering, costs_unknown, metered, queued_s, reason
 
 
 def asked(since_s: float, waited_s: float) -> TracedRequest:
@@ -169,15 +169,28 @@ async def test_each_process_has_a_token_of_its_own_and_its_cases_are_told_to_it(
 
 
 async def test_calls_that_cannot_be_accounted_for_stop_the_run(tmp_path: Path) -> None:
-    def check(calls: Sequence[Call]) -> None:
-        if any(made.cost_usd is None for made in calls):
+    def check(requests: Sequence[TracedRequest]) -> None:
+        if any(costs_unknown(request) for request in requests):
             raise ConfigError("no price")
 
-    metering = Metering(lambda name: Slot(name, Scripted((call(None),))), check=check)
+    unpriced = Call("openai", "m", None, None, 0.2)
+    nameless = replace(asked(0.0, 0.0), path="/images", call=replace(unpriced, model=""))
+    requests = (replace(asked(0.0, 0.0), call=unpriced), asked(0.0, 0.0), nameless)
+    metering = Metering(lambda name: Slot(name, Scripted((unpriced,), requests=requests)), check=check)
     target = CommandTarget(
         "head", ["echo", "x"], cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, mode="per_case", slots=1,
         start_timeout_s=9, case_timeout_s=9, metering=metering,
     )  # fmt: skip
     with pytest.raises(ConfigError, match="no price"):
         await target.answer(Case("c", "q"))
-    assert metering.unpriced == ["m"]
+    assert metering.unpriced == ["m", "POST /images"]
+
+
+async def test_the_cases_whose_cap_refused_a_call_are_known_though_the_app_answers(tmp_path: Path) -> None:
+    refused = iter([None, BudgetError("the cap of a case"), BudgetError("the cap of a case"), None])
+    metering = Metering(lambda name: Slot(name, Scripted(refused=next(refused))))
+    for number in (0, 1, 1, 2):  # each case has a meter of its own here, and the second is asked twice
+        meter = Meter(metering, f"head-{number}")
+        async with meter.case(Case(f"c{number}", "q"), 0):
+            pass
+    assert metering.capped == {"c1"}

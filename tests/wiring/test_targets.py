@@ -78,6 +78,7 @@ def other(method, path):
 
 
 TRIED = [other("GET", "/files"), other("DELETE", "/models/x"), other("POST", "/files"), other("GET", "/files/models")]
+assert TRIED == [403] * 4, TRIED
 
 
 def answer""",
@@ -89,6 +90,9 @@ def answer""",
         said = gate(tmp_path, repo)
         assert said.code == 0, said.err
         assert all("chat" in charged.path for charged in server.log)
+    [note] = [note for note in said.json["notes"] if note.startswith("head:") and "not metered" in note]
+    assert "(403): GET /files (" in note
+    assert "`sandbox: {unmetered: true}` at base opens such paths" in note
 
 
 def test_a_dearer_change_is_seen_though_its_answers_are_the_same(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from evaluator.gateway.door.refusal import Refused as Refused
 from evaluator.gateway.door.routes import Dialect as Dialect
 from evaluator.gateway.door.routes import Route as Route
 from evaluator.gateway.door.routes import app_providers as app_providers
+from evaluator.gateway.door.routes import key_warnings as key_warnings
+from evaluator.gateway.door.routes import offline_environment as offline_environment
 from evaluator.gateway.door.routes import standard_routes as standard_routes
 from evaluator.gateway.door.server import Door as Door
 from evaluator.gateway.door.server import open_door as open_door

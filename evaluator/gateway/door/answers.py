@@ -9,6 +9,8 @@ from evaluator.gateway.meter import read_arguments, read_tool_calls, read_usage,
 from evaluator.gateway.prices import CacheWrites
 from evaluator.records import ToolCall, Usage
 
+LONGEST_NAME = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -20,6 +22,8 @@ class Reading:
     tool_calls: tuple[ToolCall, ...] = ()
     complete: bool = False
     """Whether it holds what was asked for, and so may be kept."""
+    response: str = ""
+    """The name under which the provider keeps a response; empty where it told none."""
 
 
 def read_answer(endpoint: Endpoint, body: Mapping[str, Any]) -> Reading:
@@ -32,12 +36,12 @@ def read_answer(endpoint: Endpoint, body: Mapping[str, Any]) -> Reading:
     if endpoint is Endpoint.EMBEDDINGS:
         return Reading(usage, complete=isinstance(body.get("data"), list))
     if endpoint is Endpoint.RESPONSES:
-        return Reading(usage, None, response_tools(body), body.get("status") in ("completed", "incomplete"))
+        whole = body.get("status") in ("completed", "incomplete")
+        return Reading(usage, None, response_tools(body), whole, response_name(body))
     choices = _objects(body.get("choices"))
     messages = [choice["message"] for choice in choices if isinstance(choice.get("message"), dict)]
     tools = tuple(call for message in messages for call in read_tool_calls(message.get("tool_calls")))
-    whole = bool(messages) if endpoint is Endpoint.CHAT else bool(choices)
-    return Reading(usage, None, tools, whole)
+    return Reading(usage, None, tools, bool(messages) if endpoint is Endpoint.CHAT else bool(choices))
 
 
 def anthropic_usage(found: object) -> tuple[Usage | None, CacheWrites | None]:
@@ -71,6 +75,12 @@ def response_tools(response: Mapping[str, Any]) -> tuple[ToolCall, ...]:
         for item in _objects(response.get("output"))
         if item.get("type") in ("function_call", "custom_tool_call")
     )
+
+
+def response_name(response: Mapping[str, Any]) -> str:
+    """The name of a response, by which it can be asked for later."""
+    name = response.get("id")
+    return name[:LONGEST_NAME] if isinstance(name, str) else ""
 
 
 def _objects(found: object) -> list[dict[str, Any]]:

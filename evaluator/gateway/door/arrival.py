@@ -8,6 +8,7 @@ from aiohttp import web
 
 from evaluator.gateway.door.endpoints import Endpoint, Metered, metered, most_usage, worst_usage
 from evaluator.gateway.door.entrance import Entrance
+from evaluator.gateway.door.free import Free, free
 from evaluator.gateway.door.reading import Asked, NotJson
 from evaluator.gateway.door.refusal import Refused
 from evaluator.gateway.door.routes import Route
@@ -35,6 +36,8 @@ class Arrival:
     body: bytes
     """What is sent: canonical JSON on metered paths, so that what we read is what the provider reads."""
     metered: Metered | None
+    free: Free | None
+    """Set if it costs nothing."""
     asked: Asked
     """What the body asks for, on metered paths."""
     came: float
@@ -123,12 +126,13 @@ async def make_arrival(
     rest = struck((path + mark + query).encode(), slot.token).decode()
     if kind is None:
         body = struck(body, slot.token)
-        return Arrival(request, entrance, slot, trace, route, rest, body, None, Asked(), came)
+        costless = free(route, request.method, path)
+        return Arrival(request, entrance, slot, trace, route, rest, body, None, costless, Asked(), came)
     try:
         asked, body = await entrance.large.request(
             body, extras=route.provider.extras, token=slot.token, on_demand=kind.endpoint in _USAGE_ON_DEMAND
         )
-        arrival = Arrival(request, entrance, slot, trace, route, rest, body, kind, asked, came)
+        arrival = Arrival(request, entrance, slot, trace, route, rest, body, kind, None, asked, came)
         if asked.usage_added and not asks_usage(route, arrival.model):
             body = await arrival.without_usage_asked()
             arrival = replace(arrival, body=body, asked=replace(asked, usage_added=False, digest=""))

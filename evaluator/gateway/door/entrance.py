@@ -16,11 +16,13 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from evaluator.errors import InfrastructureError
+from evaluator.gateway.door.free import OwnResponses
 from evaluator.gateway.door.large import LargeReader
 from evaluator.gateway.door.refusal import Refused
 from evaluator.gateway.door.routes import Route
 from evaluator.gateway.door.settings import DoorSettings
 from evaluator.gateway.door.slot import Slot
+from evaluator.gateway.door.turned_away import TurnedAway
 from evaluator.gateway.door.visitor import Visitor
 from evaluator.gateway.providers import Provider
 
@@ -59,6 +61,8 @@ class Entrance:
     port: int = 0
     slots: dict[str, Slot] = field(default_factory=dict)
     """By token."""
+    own: OwnResponses = field(default_factory=OwnResponses)
+    turned_away: TurnedAway = field(default_factory=TurnedAway)
     held_bytes: int = 0
     """What the bodies of requests under way hold, or were promised."""
     _guests: dict[Visitor, None] = field(default_factory=dict)

@@ -88,7 +88,8 @@ class Outcome:
         counts with the most that it allowed.
         """
         given_up = self.maybe_charged and not self.refused
-        free = self.arrival.metered is None and self.arrival.request.method in _FREE_METHODS
+        arrival = self.arrival
+        free = arrival.free is not None or (arrival.metered is None and arrival.request.method in _FREE_METHODS)
         if free or not (self.answered or given_up):
             return None
         most = self.arrival.most() if self.reading.usage is None else None

@@ -101,6 +101,7 @@ async def relay_stream(
         if reader is not None:
             for event in events:
                 reader.feed(event)
+            arrival.entrance.own.add(arrival.route.provider.name, reader.response)  # it may be cancelled at once
         size += len(piece)
         if reader is not None and size <= LARGEST_KEPT:
             kept.append(piece)

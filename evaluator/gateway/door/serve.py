@@ -1,6 +1,5 @@
 """Answers one request of an app: caps, kept answers, budget, then the provider."""
 
-import re
 import time
 from dataclasses import dataclass, field
 
@@ -29,7 +28,6 @@ GIVE_UP_AFTER = 60
 """Requests in a row that a provider fails before it counts as down: clients send each failing call some three times."""
 MOST_REQUESTS = 50_000
 """Of one case, or outside of any by one process: each is remembered."""
-_MODELS = re.compile(r"(?:^|/)models(?:/[\w.:@-]+)*/?$")
 _WRITING = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -70,9 +68,11 @@ class Service:
             outcome.status = refused.status
             raise
         finally:
+            arrival.entrance.own.add(arrival.route.provider.name, outcome.reading.response)
             trace.requests.append(outcome.traced(self.gateway))
 
     async def _capped(self, arrival: Arrival, outcome: Outcome) -> web.StreamResponse:
+        self._require_key(arrival)
         worst = self._worst(arrival)
         async with arrival.trace.budget.reserve(worst) as case:
             try:
@@ -83,6 +83,43 @@ class Service:
             finally:
                 case.spent_usd = outcome.to_charge(self.gateway, worst)
 
+    def _require_key(self, arrival: Arrival) -> None:
+        """See that the provider can be asked at all; where it cannot, no case of this app tells anything.
+
+        Raises:
+            Refused: A variable that it needs is not set.
+        """
+        provider = arrival.route.provider
+        if not provider.missing:
+            return
+        message = f"the app asks '{provider.name}', and the environment variable {provider.missing} is not set"
+        there = [route.provider.name for route in arrival.entrance.routes if not route.provider.missing]
+        other = f" (keys are there for: {', '.join(there)})" if there else ""
+        hint = (
+            f"set it where the gate runs; if the app should ask another provider, name it: `target: provider:`{other}"
+        )
+        self.stop(ConfigError(message, hint=hint))
+        raise Refused(401, message, code="no_key")
+
+    def _require_free(self, arrival: Arrival, *, capped: bool) -> None:
+        """See that what is not metered may be forwarded.
+
+        Raises:
+            Refused: It is not known to be free, and the config does not open it, or dollars are capped.
+        """
+        found, own = arrival.free, arrival.entrance.own
+        if found is not None and (not found.response or own.has(arrival.route.provider.name, found.response)):
+            return
+        method, path = arrival.request.method, arrival.rest.partition("?")[0]
+        if not self.settings.unmetered:
+            why = "`sandbox: {unmetered: true}` at base opens such paths"
+        elif capped and method in _WRITING and found is None:
+            why = "what they cost would pass the cap on dollars unseen, also with `sandbox: {unmetered: true}`"
+        else:
+            return
+        arrival.entrance.turned_away.add(why, method, path)
+        raise Refused(403, f"this path is not metered, and not forwarded: {why}", code="not_metered")
+
     def _worst(self, arrival: Arrival) -> float:
         """The most that a request can cost, in US dollars; 0 where no dollars are capped.
 
@@ -92,20 +129,7 @@ class Service:
         caps = self.gateway.budget.max_usd, arrival.trace.budget.max_usd
         capped = any(cap is not None for cap in caps)
         if arrival.metered is None:
-            lists_models = arrival.request.method in ("GET", "HEAD") and _MODELS.search(arrival.rest.partition("?")[0])
-            if self.settings.only_models and not lists_models:
-                raise Refused(
-                    403,
-                    "this path is not metered and not forwarded; `sandbox: {unmetered: true}` at base opens it",
-                    code="not_metered",
-                )
-            allowed = self.settings.unmetered_posts
-            if arrival.request.method in _WRITING and not (not capped if allowed is None else allowed):
-                raise Refused(
-                    403,
-                    "what this path costs is not metered, and the run's dollars are capped: not forwarded",
-                    code="not_metered",
-                )
+            self._require_free(arrival, capped=capped)
             return 0.0
         if not capped:
             return 0.0
@@ -181,7 +205,7 @@ class Service:
             return
         if failure.kind is FailureKind.AUTHENTICATION:
             # 403 may be about one model or one path that the app should not have asked for.
-            if outcome.status != 403 and arrival.metered is not None:
+            if outcome.status != 403 and (arrival.metered is not None or arrival.free is not None):
                 self.stop(ProviderDown(f"{name}: {failure.message}", hint="check the key and the account"))
         elif failure.kind in INFRASTRUCTURE_KINDS:
             self._failed_in_a_row[name] = failed = self._failed_in_a_row.get(name, 0) + 1

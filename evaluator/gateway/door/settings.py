@@ -39,9 +39,7 @@ class DoorSettings:
     calls_per_slot: int = 64
     """Most calls in flight of one process of the app; more wait, at the app's own expense."""
     patience: Patience = field(default_factory=Patience)
-    only_models: bool = False
-    """Of the paths that are not metered, forward only the list of models: any other would lend the app the real key for
-    all that the account can do, such as reading and deleting its files."""
-    unmetered_posts: bool | None = None
-    """Whether POST, PUT and PATCH to paths that are not metered (images, batches ...) are forwarded. None: yes, unless
-    dollars are capped, since what they cost is unknown."""
+    unmetered: bool = True
+    """Whether paths that are neither metered nor free (files, images, batches ...) are forwarded. It lends the app the
+    real key for all that the account can do, such as reading and deleting its files. Where dollars are capped, POST,
+    PUT and PATCH to them are refused all the same: what they cost would pass the cap unseen."""

@@ -5,21 +5,20 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from evaluator.gateway.door.answers import Reading, anthropic_usage, response_tools
+from evaluator.gateway.door.answers import LONGEST_NAME, Reading, anthropic_usage, response_name, response_tools
 from evaluator.gateway.door.endpoints import Endpoint
 from evaluator.gateway.meter import read_arguments, read_usage
 from evaluator.records import ToolCall, Usage
 
 LONGEST_EVENT = 16_000_000
 MOST_TOOLS = 1_000
-LONGEST_NAME = 1_000
 LONGEST_ARGUMENTS = 4_000_000
 """Characters; of a stream that does not end, no more is kept."""
 _BOUNDARY = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 # An unescaped quote after a comma cannot be inside a string: this finds nothing but the field itself.
 _EMPTY_USAGE = re.compile(rb',\s*"usage"\s*:\s*null')
 _NO_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
-_TELLING = re.compile(rb'"(?:usage"\s*:\s*(?!\s|null)|(?:tool_calls|tool_use|partial_json|error)")')
+_TELLING = re.compile(rb'"(?:usage"\s*:\s*(?!\s|null)|(?:tool_calls|tool_use|partial_json|error|response\.created)")')
 """Where usage was asked for, most events hold an empty one: they tell nothing."""
 
 
@@ -87,6 +86,8 @@ class StreamReader:
         self._whole_tools: tuple[ToolCall, ...] = ()
         self._counted: dict[str, Any] = {}
         self._ended = self._failed = False
+        self.response = ""
+        """The response's name, once an event has told it."""
 
     def feed(self, event: bytes) -> None:
         """Read one event; most hold but text, and are not even parsed."""
@@ -114,7 +115,8 @@ class StreamReader:
         if self._endpoint is Endpoint.MESSAGES and self._ended:  # until then only a part of the output is counted
             usage, written = anthropic_usage(self._counted)
         pieces = (ToolCall(name, read_arguments(text or "{}")) for _, (name, text) in sorted(self._tools.items()))
-        return Reading(usage, written, self._whole_tools or tuple(pieces), self._ended and not self._failed)
+        tools = self._whole_tools or tuple(pieces)
+        return Reading(usage, written, tools, self._ended and not self._failed, self.response)
 
     def _feed_chat(self, found: dict[str, Any]) -> None:
         listed = found.get("choices")
@@ -135,6 +137,8 @@ class StreamReader:
     def _feed_response(self, found: dict[str, Any]) -> None:
         response = found.get("response")
         kind = found.get("type")
+        if isinstance(response, dict):
+            self.response = self.response or response_name(response)
         if isinstance(response, dict) and kind in ("response.completed", "response.incomplete", "response.failed"):
             self._usage = read_usage(response) or self._usage
             self._whole_tools = response_tools(response)

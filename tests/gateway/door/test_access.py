@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from evaluator.config.model import Config
 from evaluator.errors import ConfigError
-from evaluator.gateway.door import DoorSettings, Route, app_providers, standard_routes
+from evaluator.gateway.door import DoorSettings, Route, app_providers, offline_environment, standard_routes
 from evaluator.gateway.door.routes import find_route
 from evaluator.gateway.door.strike import Striker, struck
 from evaluator.gateway.providers import Provider
@@ -211,7 +211,10 @@ def test_the_environment_names_what_clients_read() -> None:
         "MY_GROQ_BASE_URL": "http://h:1/my-groq", "MY_GROQ_API_KEY": "T",
     }  # fmt: skip
     assert routes[1].provider.base_urls == ("https://api.anthropic.com",)
-    assert standard_routes(providers, main="my-groq")[3].prefix == "/v1"
+    others = standard_routes(providers, main="my-groq")
+    assert others[3].prefix == "/v1"
+    assert others[3].environment("U", "T")["OPENAI_BASE_URL"] == "U/v1"
+    assert others[0].environment("U", "T") == {}, "its names are the main provider's now"
     nested = (*routes, replace(routes[0], prefix="/v1/inner"))
     found = find_route(nested, "/v1/inner/x")
     assert found is not None
@@ -235,7 +238,42 @@ def test_an_app_may_ask_every_provider_whose_key_is_there() -> None:
     assert {name: (provider.api_key, provider.base_urls[0]) for name, provider in found.items()} == {
         "anthropic": ("a", "https://api.anthropic.com"),
         "azure": ("z", "https://r.azure.com"),
+        "groq": (None, "https://api.groq.com/openai/v1"),
+        "openai": (None, "https://api.openai.com/v1"),
     }
+    assert {name: provider.missing for name, provider in found.items() if provider.missing} == {
+        "groq": "GROQ_API_KEY", "openai": "OPENAI_API_KEY"
+    }  # fmt: skip
     assert set(app_providers(config(), {"OPENAI_API_KEY": "k"})) == {"openai"}
+    assert app_providers(config(), {"OPENAI_BASE_URL": "http://own"})["openai"].missing == "", "may ask for no key"
+    assert app_providers(config(), {"OPENAI_BASE_URL": "", "OPENAI_API_KEY": ""})["openai"].missing
     with pytest.raises(ConfigError, match="GROQ_API_KEY"):
         app_providers(config(providers={"groq": section}), {}, main="groq")
+
+
+def test_of_well_known_providers_an_app_is_told_where_one_is_set_up_or_no_key_is_there() -> None:
+    assert set(app_providers(config(), {})) == {"openai", "anthropic", "azure"}
+    half = app_providers(config(), {"OPENAI_API_KEY": "k", "AZURE_OPENAI_API_KEY": "z"})
+    assert {name: provider.missing for name, provider in half.items()} == {
+        "openai": "", "azure": "AZURE_OPENAI_ENDPOINT"
+    }  # fmt: skip
+    with pytest.raises(ConfigError, match="ANTHROPIC_API_KEY"):
+        app_providers(config(), {"OPENAI_API_KEY": "k"}, main="anthropic")
+    with pytest.raises(ConfigError, match="ANTHROPIC_BASE_URL is 'nowhere'"):
+        app_providers(config(), {"OPENAI_API_KEY": "k", "ANTHROPIC_BASE_URL": "nowhere"})
+
+
+def test_names_that_the_config_gives_win_over_those_that_follow_from_others() -> None:
+    section = {"base_url": "https://x.example/v1", "url_env": ["LLM_URL", "OPENAI_API_BASE"], "key_env": "LLM_TOKEN"}
+    given = config(providers={"mine": section})
+    routes = standard_routes(app_providers(given, {"OPENAI_API_KEY": "k"}))
+    told: dict[str, str] = {}
+    for route in routes:
+        assert not told.keys() & route.environment("U", "T").keys()
+        told |= route.environment("U", "T")
+    assert told == {
+        "OPENAI_BASE_URL": "U/v1", "OPENAI_API_KEY": "T", "OPENAI_API_BASE": "U/mine", "LLM_URL": "U/mine",
+        "MINE_BASE_URL": "U/mine", "MINE_API_KEY": "T", "LLM_TOKEN": "T",
+    }  # fmt: skip
+    assert offline_environment(given).keys() > told.keys(), "an app that is only started finds them too"
+    assert "k" not in offline_environment(given).values()

@@ -80,9 +80,12 @@ async def test_dollars_are_capped_so_the_unpriced_and_the_unmetered_are_refused(
         assert (await post(here, "/v1/echo/models", b"", method="GET")).status == 200
         assert here.server.log == []
     assert "no known price" in str(here.doors.broken)
-    allowed = DoorSettings(unmetered_posts=True)
-    async with scene(lambda body, n: "ok", tmp_path, budget=Budget(max_usd=1.0), settings=allowed) as here:
+    [note] = here.door.turned_away.notes()
+    assert note.startswith("4 requests were refused as not metered (403): POST /echo/images (1), POST ")
+    assert "the cap on dollars" in note
+    async with scene(lambda body, n: "ok", tmp_path) as here:
         assert (await post(here, "/v1/echo/images", b"{}")).status == 200
+        assert here.door.turned_away.notes() == ()
 
 
 @pytest.mark.parametrize(
