@@ -88,9 +88,9 @@ class Metering:
     """Gives a new slot of a name."""
     scope: str | None = ""
     """Cases of one scope share cached answers; None shares none, so that all latencies are the provider's of now."""
-    check: Callable[[Sequence[TracedRequest]], None] | None = None
-    """Told the requests of every case; may raise an EvalGateError to stop the run: the budget, a model without a price,
-    a key that is not there."""
+    check: Callable[[Sequence[TracedRequest], Failure | None], None] | None = None
+    """Told the requests of every case, and how it failed if it did; may raise an EvalGateError to stop the run: the
+    budget, a model without a price, a key that is not there."""
     told: Callable[[], Sequence[str]] | None = None
     """Gives what people should be told of the way to the models, such as which requests were refused."""
     slots: list[Slot] = field(default_factory=list)
@@ -186,7 +186,7 @@ class Meter:
         unpriced.extend(asked_of(request) for request in trace.requests if costs_unknown(request))
         unpriced.extend(["still under way when the case ended"] * trace.in_flight)
         if self._metering.check is not None:
-            self._metering.check(trace.requests)
+            self._metering.check(trace.requests, output.failure)
         if output.failure is not None:
             output = replace(output, failure=reason(output.failure, trace, self._slot.outside))
         return metered(output, trace, asked_s=0.0 if asked_at is None else asked_at - trace.began)

@@ -18,12 +18,13 @@ from evaluator.gateway.gateway import Gateway
 from evaluator.gateway.outbox import Outbox
 from evaluator.gateway.prices import BATCH_SHARE, Prices
 from evaluator.gateway.providers import LOCAL, Provider, price_provider, resolve_providers
-from evaluator.records import Case, Metric, Objective, Side, TracedRequest
+from evaluator.records import Case, Failure, Metric, Objective, Side, TracedRequest
 from evaluator.sandbox import hide_our_memory
 from evaluator.scoring.builtin import BUILTIN_METRICS
 from evaluator.scoring.interface import Scorer
 from evaluator.target.interface import Target
 from evaluator.wiring.elsewhere import TargetElsewhere
+from evaluator.wiring.missed_keys import missed_key
 from evaluator.wiring.scorers import dataset_labels, make_scorers, require_expected
 from evaluator.wiring.targets import make_target, models_asked
 
@@ -201,10 +202,16 @@ def _doorway(door: "Door", request: RunRequest, prices: Prices, side: Side) -> "
     bound = request.loaded.config.first_bounded("cost")
     timed = request.loaded.config.first_bounded("latency") is not None
 
-    def check(requests: Sequence[TracedRequest]) -> None:
+    def check(requests: Sequence[TracedRequest], failure: Failure | None) -> None:
         stopped = door.broken or door.exhausted
         if stopped is not None:
             raise stopped
+        missed = missed_key(failure, told) if failure is not None else ""
+        if missed:
+            raise ConfigError(
+                f"the app of {side} failed for want of a key: the environment variable {missed} is not set",
+                hint="set it where the gate runs, and the app gets a throw-away token in its place",
+            )
         for asked in requests:
             if bound is not None and costs_unknown(asked):
                 _require_price(asked, request, prices, bound)
@@ -212,6 +219,7 @@ def _doorway(door: "Door", request: RunRequest, prices: Prices, side: Side) -> "
     own = f"{request.cache_scope}:base" if side == "base" else f"{request.run_id}:head"
     scope = None if timed else own
     entrance = door.entrances[side]
+    told = {name for route in entrance.routes for name in route.environment("", "")}
     metering = Metering(entrance.slot, scope=scope, check=check, told=entrance.turned_away.notes)
     return Doorway(metering, entrance.port)
 

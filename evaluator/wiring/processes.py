@@ -85,7 +85,7 @@ class ProcessTarget(Target):
             await self._target.start()
         except TargetError:
             if self._metering is not None and self._metering.check is not None:
-                self._metering.check(())  # what it asked may be why it did not start
+                self._metering.check((), None)  # what it asked may be why it did not start
             raise
 
     async def close(self) -> None:

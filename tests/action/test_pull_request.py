@@ -3,10 +3,13 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.action.scene import NUMBER, READ_ONLY, push_prompt, scene
 from tests.pipeline.commands import right, worse_at_head
 from tests.standin.app import CONFIG, commit, git
 from tests.standin.git_http import Fault
+from tests.wiring.process_apps import ASK, WORKER
 
 
 def test_a_good_pull_request_is_green_and_a_bad_one_red_with_one_comment_each(tmp_path: Path) -> None:
@@ -86,6 +89,28 @@ def test_a_fork_without_the_key_is_an_error_that_says_why_and_what_to_do(tmp_pat
     assert ran.code == 2
     assert "gives no secrets to pull requests from forks" in ran.summary
     assert "No verdict" in ran.summary
+    assert ran.outputs["verdict"] == "error"
+
+
+@pytest.mark.parametrize("fork", [True, False])
+def test_a_program_without_the_key_is_an_error_that_names_it_and_no_fault_of_the_change(
+    tmp_path: Path, *, fork: bool
+) -> None:
+    config = CONFIG.replace("{{prompt: prompts/answer.prompt.yml, provider: standin}}", "{{command: python3 app.py}}")
+    config = config[: config.index("providers:")] + config[config.index("prices:") :]
+    with scene(tmp_path, config=config, cases=4, fork=fork) as found:
+        git(found.clone, "switch", "--quiet", "main")
+        commit(found.clone, "the app", asking_dot_py=ASK, app_dot_py=WORKER.replace("{BEFORE}", ""))
+        git(found.clone, "switch", "--quiet", "change")
+        git(found.clone, "merge", "--quiet", "main")
+        stranger = found.repository.pulls[NUMBER].head_repository if fork else None
+        found.publish(fork=stranger)
+        token = found.github.installation_token(READ_ONLY) if fork else None
+        ran = found.run(token=token, STANDIN_KEY="", OPENAI_API_KEY="")
+    assert ran.code == 2
+    assert "No verdict" in ran.summary
+    assert ("gives no secrets to pull requests from forks" in ran.summary) == fork
+    assert "OPENAI_API_KEY" in ran.summary + ran.log
     assert ran.outputs["verdict"] == "error"
 
 

@@ -56,13 +56,37 @@ def test_forms_that_are_valid_for_the_program_and_for_the_schema(text: str) -> N
         ("target: {command: {run: a, env: [A-B]}}", "target.command.env"),
         ("target: {command: a}\nsetup: []", "setup.run"),
         ("target: {command: a}\nsetup: {run: ['']}", "setup.run.0"),
-        *((f"target: {{command: a}}\nproviders: {{a: {{base_url: 'http://x/v1', key_env: [{name}]}}}}",
-           f"expected a variable that the app alone reads, such as MY_LLM_URL; found '{name}'")
-          for name in ("PATH", "LD_PRELOAD", "PYTHONPATH", "NODE_OPTIONS", "https_proxy", "HTTP_PROXY", "HOME", "PORT",
-                       "GITHUB_TOKEN", "ACTIONS_RUNTIME_TOKEN", "BASH_ENV", "GIT_SSH", "JAVA_TOOL_OPTIONS", "LC_ALL",
-                       "DYLD_INSERT_LIBRARIES", "SSL_CERT_FILE", "PERL5OPT", "LLM_EVAL_GATE_HOME")),
+        *(
+            (
+                f"target: {{command: a}}\nproviders: {{a: {{base_url: 'http://x/v1', key_env: [{name}]}}}}",
+                f"expected a variable that the app alone reads, such as MY_LLM_URL; found '{name}'",
+            )
+            for name in (
+                "PATH",
+                "LD_PRELOAD",
+                "PYTHONPATH",
+                "NODE_OPTIONS",
+                "https_proxy",
+                "HTTP_PROXY",
+                "HOME",
+                "PORT",
+                "GITHUB_TOKEN",
+                "ACTIONS_RUNTIME_TOKEN",
+                "BASH_ENV",
+                "GIT_SSH",
+                "JAVA_TOOL_OPTIONS",
+                "LC_ALL",
+                "DYLD_INSERT_LIBRARIES",
+                "SSL_CERT_FILE",
+                "PERL5OPT",
+                "LLM_EVAL_GATE_HOME",
+            )
+        ),
         ("target: {command: a}\nproviders: {a: {base_url: 'http://x/v1', url_env: [A-B]}}", "providers.a.url_env"),
-        ("target: {command: a}\nproviders: {a: {base_url: 'http://x/v1', url_env: [A], key_env: A}}", "A stands there twice"),
+        (
+            "target: {command: a}\nproviders: {a: {base_url: 'http://x/v1', url_env: [A], key_env: A}}",
+            "A stands there twice",
+        ),
         ("target: {command: a}\nsandbox: {network: maybe}", "sandbox.network"),
         ("target: {command: a}\nsandbox: {read: [data]}", "sandbox.read.0"),
         ("target: {command: a}\nsandbox: {memory: much}", "expected a size such as 2GB or 512MB, found 'much'"),

@@ -169,7 +169,7 @@ async def test_each_process_has_a_token_of_its_own_and_its_cases_are_told_to_it(
 
 
 async def test_calls_that_cannot_be_accounted_for_stop_the_run(tmp_path: Path) -> None:
-    def check(requests: Sequence[TracedRequest]) -> None:
+    def check(requests: Sequence[TracedRequest], failure: Failure | None) -> None:
         if any(costs_unknown(request) for request in requests):
             raise ConfigError("no price")
 

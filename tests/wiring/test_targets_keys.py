@@ -16,6 +16,13 @@ KINDS = [
     (f"{{{{python: {{{{function: 'app:answer', interpreter: {PYTHON}}}}}}}}}", AT_ONCE + FUNCTION),
     ("{{http: {{run: python3 app.py, answer: $.text, servers: 2}}}}", AT_ONCE + SERVER),
 ]
+
+
+def named(provider: str) -> str:
+    """The Python target, with its provider."""
+    return KINDS[2][0].removesuffix("}}") + f", provider: {provider}}}}}"
+
+
 SILENT = """
 def answer(question):
     return question.replace("질문", "답")
@@ -34,7 +41,7 @@ def told(tmp_path: Path, text: str, app: str, *words: str, **environ: str) -> Sa
         repo = process_app(
             tmp_path / "app", server.url, text, base={"app_dot_py": app}, head={"note_dot_txt": "nothing"}
         )
-        said = command(tmp_path / "home", *words, "--repo", str(repo), **environ)
+        said = command(tmp_path / "home", *words, "--repo", str(repo), cwd=None, **environ)
     assert server.log == []
     return said
 
@@ -82,13 +89,32 @@ def test_where_no_key_is_there_at_all_any_of_them_is_missed_by_its_name(tmp_path
 
 
 def test_a_well_known_provider_can_be_the_apps_own(tmp_path: Path) -> None:
-    target = (
-        KINDS[2][0].replace("}}}}}", "}}}}, provider: anthropic}}", 1)
-        if False
-        else KINDS[2][0][:-2] + ", provider: anthropic}}"
-    )
-    said = told(tmp_path, keyless(target), SILENT, "gate", "--json")
+    target = named("anthropic")
+    said = told(tmp_path, keyless(target), SILENT, "gate", "--json", OPENAI_API_KEY="k")
     assert (said.code, "ANTHROPIC_API_KEY is not set" in said.err) == (2, True), said.err
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("os.environ['ANTHROPIC_API_KEY']", "ANTHROPIC_API_KEY"),
+        ("raise TypeError('Could not resolve authentication method. Expected api_key')", "ANTHROPIC_API_KEY"),
+        ("raise ValueError('pass `api_key` or the AZURE_OPENAI_API_KEY variable')", "AZURE_OPENAI_API_KEY"),
+    ],
+)
+def test_an_app_that_dies_for_want_of_a_well_known_key_is_no_fault_of_the_change(
+    tmp_path: Path, line: str, name: str
+) -> None:
+    app = f"import os\ndef answer(question):\n    {line}\n"
+    said = told(tmp_path, keyless(KINDS[2][0]), app, "gate", "--json", OPENAI_API_KEY="k")
+    assert said.code == 2, said.out
+    assert f"for want of a key: the environment variable {name} is not set" in said.err
+
+
+def test_an_app_that_names_a_key_which_is_there_failed_by_itself(tmp_path: Path) -> None:
+    app = "def answer(question):\n    raise ValueError('ANTHROPIC_API_KEY looks odd')\n"
+    said = told(tmp_path, keyless(KINDS[2][0]), app, "gate", "--json", ANTHROPIC_API_KEY="k", OPENAI_API_KEY="k")
+    assert said.code == 1, said.err
 
 
 def test_validate_warns_of_a_missing_key(tmp_path: Path) -> None:

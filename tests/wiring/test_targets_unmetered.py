@@ -45,8 +45,11 @@ def gate(tmp_path: Path, app: str, more: str = "", *, cost: bool = True) -> tupl
     text = text if cost else text.replace(*NO_COST)
     with running(right) as server:
         repo = process_app(tmp_path / "app", server.url, text, base={"app_dot_py": app}, head={"note_dot_txt": "x"})
-        environ = {"OPENAI_API_KEY": "k-secret", "OPENAI_BASE_URL": server.url}
-        return command(tmp_path / "home", "gate", "--repo", str(repo), "--json", **environ), server
+        said = command(
+            tmp_path / "home", "gate", "--repo", str(repo), "--json", cwd=None,
+            OPENAI_API_KEY="k-secret", OPENAI_BASE_URL=server.url,
+        )  # fmt: skip
+        return said, server
 
 
 @pytest.mark.parametrize("more", ["", "budget: {{max_usd: $1}}\n", "sandbox: {{unmetered: true}}\n"])

@@ -95,9 +95,7 @@ class Service:
         message = f"the app asks '{provider.name}', and the environment variable {provider.missing} is not set"
         there = [route.provider.name for route in arrival.entrance.routes if not route.provider.missing]
         other = f" (keys are there for: {', '.join(there)})" if there else ""
-        hint = (
-            f"set it where the gate runs; if the app should ask another provider, name it: `target: provider:`{other}"
-        )
+        hint = f"set it where the gate runs, or name the provider that the app asks: `target: {{provider: ...}}`{other}"
         self.stop(ConfigError(message, hint=hint))
         raise Refused(401, message, code="no_key")
 

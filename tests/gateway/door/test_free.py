@@ -101,7 +101,7 @@ async def test_a_response_in_the_background_counts_with_the_most_that_it_may_tak
         [call] = trace.calls
         assert call.most_usage is not None
         assert call.most_usage.output_tokens == 9
-        assert here.gateway.budget.spent_usd == call.counted_usd > 0
+        assert here.gateway.budget.spent_usd == call.counted_usd == (call.most_usage.input_tokens + 2 * 9) / 1e6
 
 
 async def test_a_key_that_a_free_path_refuses_is_told_like_any_other(tmp_path: Path) -> None:
