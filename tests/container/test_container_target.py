@@ -64,6 +64,19 @@ def test_a_change_of_an_app_in_a_container_is_gated_and_metered(
     ]
 
 
+def test_an_app_in_a_container_whose_key_is_missing_ends_the_run_with_its_name(
+    tmp_path: Path, engine: Engine, node_image: str, clean: None
+) -> None:
+    text = config("{{container: {{build: .}}}}")
+    files = {"app_dot_py": METERED, "Dockerfile": DOCKERFILE}
+    with running(right) as server:
+        repo = process_app(tmp_path / "app", server.url, text, base=files, head={"note_dot_txt": "nothing"})
+        said = gate(tmp_path, repo, engine)
+        assert server.log == []
+    assert said.code == 2, said.out
+    assert "the app asks 'openai', and the environment variable OPENAI_API_KEY is not set" in said.err
+
+
 def test_the_example_in_node_runs_as_it_is(tmp_path: Path, engine: Engine, node_image: str, clean: None) -> None:
     def answer(body: Any, number: int) -> str:
         return "12 euros"
