@@ -63,8 +63,8 @@ def standard_routes(providers: Mapping[str, Provider], *, main: str = "openai") 
 
     Args:
         providers: By name. `anthropic` and `azure`, and what the price list calls so, speak those dialects.
-        main: The provider that `OPENAI_BASE_URL` leads to. Any other one is at `/NAME`, told as `NAME_BASE_URL` and
-            `NAME_API_KEY`. Names that the config gives come on top, and win over all of these.
+        main: The provider that `OPENAI_BASE_URL` leads to; any other one is at `/NAME`. Each is told as `NAME_BASE_URL`
+            and `NAME_API_KEY` too. Names that the config gives come on top, and win over all of these.
     """
     routes = []
     named = {name for provider in providers.values() for name in (*provider.url_env, *provider.key_env)}
@@ -96,10 +96,12 @@ def _told(name: str, dialect: Dialect, main: str) -> tuple[tuple[str, ...], tupl
         return ("ANTHROPIC_BASE_URL",), ("ANTHROPIC_API_KEY",)
     if dialect is Dialect.AZURE:
         return ("AZURE_OPENAI_ENDPOINT",), ("AZURE_OPENAI_API_KEY",)
-    if name == main:
-        return ("OPENAI_BASE_URL", "OPENAI_API_BASE"), ("OPENAI_API_KEY",)
     variable = "".join(letter if letter.isalnum() else "_" for letter in name.upper())
-    return (f"{variable}_BASE_URL",), (f"{variable}_API_KEY",)
+    urls, keys = (f"{variable}_BASE_URL",), (f"{variable}_API_KEY",)
+    if name != main:
+        return urls, keys
+    mains = (("OPENAI_BASE_URL", "OPENAI_API_BASE"), ("OPENAI_API_KEY",))
+    return mains if name == "openai" else ((*mains[0], *urls), (*mains[1], *keys))
 
 
 def _dialect(name: str, provider: Provider) -> Dialect:

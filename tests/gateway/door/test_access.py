@@ -213,7 +213,8 @@ def test_the_environment_names_what_clients_read() -> None:
     assert routes[1].provider.base_urls == ("https://api.anthropic.com",)
     others = standard_routes(providers, main="my-groq")
     assert others[3].prefix == "/v1"
-    assert others[3].environment("U", "T")["OPENAI_BASE_URL"] == "U/v1"
+    told = others[3].environment("U", "T")
+    assert told["OPENAI_BASE_URL"] == told["MY_GROQ_BASE_URL"] == "U/v1"
     assert others[0].environment("U", "T") == {}, "its names are the main provider's now"
     nested = (*routes, replace(routes[0], prefix="/v1/inner"))
     found = find_route(nested, "/v1/inner/x")
