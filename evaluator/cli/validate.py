@@ -34,6 +34,7 @@ def _validate(arguments: argparse.Namespace, world: World) -> int:
     from evaluator.config.loading import find_config
     from evaluator.policy import load_golden_set, load_policy
     from evaluator.report.escape import terminal
+    from evaluator.wiring.unmet import unmet_openings
 
     start = (world.cwd / arguments.repo).resolve()
     # As `gate` does: from a folder inside the repository too.
@@ -50,6 +51,7 @@ def _validate(arguments: argparse.Namespace, world: World) -> int:
     warnings += idle_patterns(policy.loaded, root, world.environ)
     warnings += _missing_keys(policy, world)
     warnings += _unmetered(policy)
+    warnings += unmet_openings(policy.loaded, world.environ)
     asked = anchor is not None and anchor.there
     known = _known(policy, golden, root, world)
     estimate, objectives = run_until_stopped(_check(policy, golden, root, world, anchor=asked, known=known), world)

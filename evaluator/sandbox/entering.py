@@ -85,7 +85,9 @@ def _become(rules: "dict[str, Any]", on: "set[str]", argv: "list[str]", keeper: 
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         os.execvpe(argv[0], argv, environment)  # noqa: S606  # no shell is what is wanted
     except OSError as error:
-        _say(f"cannot start {argv[0][:200]!a} in the sandbox: {error.strerror}")
+        closed = isinstance(error, PermissionError)
+        how = "; base's config opens what is outside of the checkout: `sandbox: {read: [...]}`" if closed else ""
+        _say(f"cannot start {argv[0][:200]!a} in the sandbox: {error.strerror}{how}")
         os._exit(CANNOT_START)
 
 

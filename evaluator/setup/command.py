@@ -7,7 +7,7 @@ from pathlib import Path
 from evaluator.errors import TargetError
 from evaluator.records import Side
 from evaluator.sandbox import Cage
-from evaluator.worker import WorkerFailure, printable
+from evaluator.worker import WorkerFailure, printable, speaks_of_a_closed_door
 from evaluator.worker.child import start_child
 
 _LAST_WORDS_S = 0.5
@@ -16,6 +16,13 @@ HINTS: Mapping[Side, str] = {
     "base": "the app cannot be set up as it was before the change either; mend `setup:` or what it installs first. If"
     " base has moved on since the branch left it, rebase the branch: the config is that of base's tip",
 }
+
+CANNOT_START = 126
+"""Exit code of shells, and of our launcher, for a program that is there and cannot be started."""
+CLOSED_HINT = (
+    "what the command starts is closed in the sandbox, or not executable; the program that a command names first is"
+    " open, what else lies outside of the checkout is opened by `sandbox: {read: [...]}` in base's config"
+)
 
 
 async def run_command(
@@ -38,7 +45,9 @@ async def run_command(
             code = await asyncio.shield(child.exit_code)
         if code != 0:
             await asyncio.wait([reading], timeout=_LAST_WORDS_S)  # they may still be in the pipe
-            raise TargetError(f"{named}: {_of_both(await child.describe_exit())}", hint=HINTS[side])
+            said = await child.describe_exit()
+            closed = cage is not None and code == CANNOT_START and speaks_of_a_closed_door(said)
+            raise TargetError(f"{named}: {_of_both(said)}", hint=CLOSED_HINT if closed else HINTS[side])
     except TimeoutError:
         text = f"{named} did not end within {timeout_s:g} s{_of_both(child.last_words())}"
         raise TargetError(text, hint="raise `setup: {timeout: ...}` in the config, or make it faster") from None

@@ -63,6 +63,7 @@ class HttpTarget(Target):
         self._argv = tuple(argv)
         self._cwd = cwd
         self._env = dict(env)
+        self._caged = cage is not None
         self._asking = Asking(exchange, key="target.http", clock=clock)
 
         def make(slot: int) -> tuple[Server, Meter]:
@@ -97,6 +98,7 @@ class HttpTarget(Target):
             if not isinstance(first, WorkerFailure):
                 raise first from None
             hint = "the server must listen on 127.0.0.1, on the port that it is told, see `target.http.port_env`"
+            hint += "; in the sandbox all other ports are closed to it" if self._caged else ""
             raise TargetError(f"target.http: the server {first.message}, at {self.side}", hint=hint) from None
 
     async def close(self) -> None:

@@ -1,8 +1,6 @@
 """The cage of each side's processes: what base's config lets them reach, and whose user they are."""
 
 import os
-import shutil
-import stat
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +10,7 @@ from evaluator.config.targets import SandboxSection
 from evaluator.records import Side
 from evaluator.sandbox import Cage, Limits, not_held, prepare
 from evaluator.stopping import blocking
+from evaluator.wiring.programs import installations, reachable
 
 _FIRST_UID, _RUNS = 61_000, 2_000
 """Users of nobody else's: from 61,000 up, two a run."""
@@ -54,7 +53,12 @@ class Place:
 
 
 def make_cage(
-    place: Place, section: SandboxSection, *, programs: Sequence[Path], ports: Sequence[int] = ()
+    place: Place,
+    section: SandboxSection,
+    *,
+    programs: Sequence[Path],
+    setup_programs: Sequence[Path] = (),
+    ports: Sequence[int] = (),
 ) -> tuple[Cage, tuple[str, ...]]:
     """The cage of a side's app, and what people should be told about it.
 
@@ -65,12 +69,13 @@ def make_cage(
         place: Where the side lives.
         section: What base's config lets it reach.
         programs: Programs and files outside the checkout that it cannot do without.
+        setup_programs: Those of its set-up, which is the same user's. They are not open to the app.
         ports: Ports of loopback that it may connect to.
     """
     notes: list[str] = []
     uid: int | None = None
     if os.geteuid() == 0 and place.root.resolve().is_relative_to(place.scratch.resolve()):
-        closed = next((path for path in programs if not reachable(path)), None)
+        closed = next((path for path in (*programs, *setup_programs) if not reachable(path)), None)
         if closed is None:
             uid = uid_of(place.side, place.scratch)
         else:
@@ -88,16 +93,17 @@ def make_cage(
     return cage, tuple(notes)
 
 
-def installations(programs: Sequence[Path]) -> tuple[Path, ...]:
-    """The folders that programs were installed to, such as /opt/node of /opt/node/bin/node: its libraries are there."""
-    folders = {path.resolve().parents[1] for path in programs if path.resolve().parent.name == "bin"}
-    known = {Path("/"), Path("/usr"), Path.home(), Path.home() / ".local"}  # open already, or more than a program
-    return tuple(sorted(folders - known))
+def cage_for_setup(cage: Cage, root: Path, home: Path, programs: Sequence[Path] = ()) -> Cage:
+    """The cage of the set-up's commands: as the app's, but with the network, and no way to what the app leaves.
 
-
-def cage_for_setup(cage: Cage, root: Path, home: Path) -> Cage:
-    """The cage of the set-up's commands: as the app's, but with the network, and no way to what the app leaves."""
-    return replace(cage, root=root, home=home, network=True, ports=())
+    Args:
+        cage: The app's.
+        root: Where the commands run.
+        home: Their HOME.
+        programs: Those that the commands name, outside of the checkout.
+    """
+    read = (*cage.read, *programs, *installations(programs))
+    return replace(cage, root=root, home=home, read=read, network=True, ports=())
 
 
 def prepared(cage: Cage, read: Sequence[str] = ()) -> tuple[str, ...]:
@@ -124,33 +130,3 @@ def limits_of(section: SandboxSection) -> Limits:
     if section.memory is not None:
         limits = replace(limits, memory_bytes=section.memory)
     return limits
-
-
-def find_program(program: str, root: Path, path: str) -> Path | None:
-    """A program outside the checkout, as the system finds it; None for one of the checkout's own, or none at all.
-
-    A link in the checkout is the checkout's, wherever it leads: head must not choose whose user it is.
-    """
-    if "/" in program and not program.startswith("/"):
-        return None
-    found = shutil.which(program, path=path)
-    if found is None or Path(found).is_relative_to(root):
-        return None
-    return Path(found)
-
-
-def reachable(path: Path) -> bool:
-    """Whether any user can get to a file, through all of its links, and read it."""
-    seen: set[Path] = set()
-    while path not in seen:
-        seen.add(path)
-        try:
-            mode = path.lstat().st_mode
-            if not all(above.stat().st_mode & stat.S_IXOTH for above in path.parents):
-                return False
-            if not stat.S_ISLNK(mode):
-                return bool(mode & stat.S_IROTH)
-            path = Path(os.path.normpath(path.parent / path.readlink()))
-        except OSError:
-            return False
-    return False

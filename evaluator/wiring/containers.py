@@ -12,6 +12,7 @@ from evaluator.target.container.target import Allowed
 from evaluator.target.interface import Target
 from evaluator.wiring.cages import Place
 from evaluator.wiring.processes import Doorway, ProcessTarget, exchange_of
+from evaluator.wiring.unmet import unmet_openings
 
 
 def make_container_target(
@@ -65,11 +66,11 @@ def make_container_target(
         metering=None if doorway is None else doorway.metering,
         door_port=None if doorway is None else doorway.port,
     )
-    notes: tuple[str, ...] = ()
+    notes = unmet_openings(loaded, environ)
     if isinstance(source, Named):
-        notes = ("target.container.image: base and head run the same image, so that only `build` can show a change",)
+        notes += ("target.container.image: base and head run the same image, so that only `build` can show a change",)
     elif source.network != "none":
-        notes = (f"target.container.build_network: steps of the Dockerfile, at {place.side}, can reach any address",)
+        notes += (f"target.container.build_network: steps of the Dockerfile, at {place.side}, can reach any address",)
 
     async def make() -> tuple[Target, tuple[str, ...]]:
         """Make the target, with what people should be told of it."""

@@ -12,7 +12,7 @@ from evaluator.gateway.door import offline_environment
 from evaluator.journal.folder import home_folder
 from evaluator.records import Case, Output
 from evaluator.sandbox import Cage
-from evaluator.setup import Ready, SetupRequest, set_up
+from evaluator.setup import Ready
 from evaluator.target.command import CommandTarget
 from evaluator.target.exchange import Exchange
 from evaluator.target.http import HttpTarget
@@ -22,15 +22,11 @@ from evaluator.target.metering import Metering
 from evaluator.target.python import CHILD_SCRIPT, PythonTarget
 from evaluator.wiring import cages
 from evaluator.wiring.cages import Place
-from evaluator.worker import child_environment
+from evaluator.wiring.programs import find_programs, refuse_lost_shims
+from evaluator.wiring.setting_up import programs_of, set_side_up
+from evaluator.wiring.unmet import unmet_openings
+from evaluator.worker import CLOSED_DOORS, child_environment, speaks_of_a_closed_door
 
-INDEX_NAMES = (
-    "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_CERT", "PIP_TRUSTED_HOST", "UV_INDEX_URL",
-    "UV_EXTRA_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX", "UV_FIND_LINKS", "NPM_CONFIG_REGISTRY", "npm_config_registry",
-    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR",
-    "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO",
-)  # fmt: skip
-"""Where packages come from here; handed to the set-up unless a name and password are in the value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +44,7 @@ class ProcessTarget(Target):
         place: Where its processes live.
         make: Sets up and makes it; gives it with what people should be told.
         metering: The calls whose cost is not known are told in the end.
+        caged: Whether it runs in our cage.
     """
 
     def __init__(
@@ -55,13 +52,17 @@ class ProcessTarget(Target):
         place: Place,
         make: Callable[[], Awaitable[tuple[Target, tuple[str, ...]]]],
         metering: Metering | None,
+        *,
+        caged: bool = False,
     ) -> None:
         """Only store the arguments; see the class."""
         self.side = place.side
         self._make = make
         self._metering = metering
+        self._caged = caged
         self._notes: tuple[str, ...] = ()
         self._target: Target | None = None
+        self._closed_doors = False
 
     async def set_up(self) -> None:
         """Set the ref up.
@@ -83,10 +84,13 @@ class ProcessTarget(Target):
             return
         try:
             await self._target.start()
-        except TargetError:
+        except TargetError as error:
             if self._metering is not None and self._metering.check is not None:
                 self._metering.check((), None)  # what it asked may be why it did not start
-            raise
+            if not self._caged or "sandbox" in error.hint or not speaks_of_a_closed_door(error.message):
+                raise
+            hint = f"{error.hint}; perhaps {CLOSED_DOORS}" if error.hint else f"perhaps {CLOSED_DOORS}"
+            raise TargetError(error.message, hint=hint) from error
 
     async def close(self) -> None:
         """End all processes."""
@@ -97,13 +101,17 @@ class ProcessTarget(Target):
         """Ask the app."""
         if self._target is None:
             raise RuntimeError("the target is asked before it was started")
-        return await self._target.answer(case, repeat=repeat)
+        output = await self._target.answer(case, repeat=repeat)
+        failure = output.failure
+        self._closed_doors |= self._caged and failure is not None and speaks_of_a_closed_door(failure.message)
+        return output
 
     def notes(self) -> tuple[str, ...]:
-        """What the sandbox cannot hold here, and what the way to the models has to tell."""
+        """What the sandbox cannot hold here or may have closed, and what the way to the models has to tell."""
         own = self._target.notes() if self._target is not None else ()
+        doors = f"the app failed with words such as 'Permission denied': perhaps {CLOSED_DOORS}"
         asked = () if self._metering is None else (f"{self.side}: {note}" for note in metering_notes(self._metering))
-        return (*self._notes, *own, *asked)
+        return (*self._notes, *own, *([doors] if self._closed_doors else []), *asked)
 
 
 def metering_notes(metering: Metering) -> list[str]:
@@ -158,9 +166,14 @@ def make_process_target(
         if doorway is None:
             env |= offline_environment(loaded.config)
         programs = _programs(section, place, loaded, env["PATH"])
+        setup_programs = programs_of(loaded.config.setup, place.root, env["PATH"])
+        refuse_lost_shims((*programs, *setup_programs), loaded.config.sandbox.read)
         ports = () if doorway is None else (doorway.port,)
-        cage, notes = cages.make_cage(place, loaded.config.sandbox, programs=programs, ports=ports)
-        ready = await _set_up(place, loaded, environ, cage, home or home_folder(environ))
+        cage, told = cages.make_cage(
+            place, loaded.config.sandbox, programs=programs, setup_programs=setup_programs, ports=ports
+        )
+        notes = (*unmet_openings(loaded, environ), *told)
+        ready = await set_side_up(place, loaded, environ, cage, setup_programs, home or home_folder(environ))
         if ready is not None:
             env |= ready.environment(env["PATH"])
             cage = replace(cage, read=(*cage.read, ready.venv))
@@ -169,7 +182,7 @@ def make_process_target(
         target = _make(section, place, env, ready, exchange, cage, slots, metering)
         return target, notes
 
-    return ProcessTarget(place, make, metering)
+    return ProcessTarget(place, make, metering, caged=True)
 
 
 def _make(
@@ -210,16 +223,19 @@ def _programs(
 ) -> list[Path]:
     """What the app needs from outside its checkout, as far as the config names it."""
     setup = loaded.config.setup
-    # The environment that the set-up makes is a link to this one.
-    wanted = [] if setup is None else [setup.python or sys.executable]
+    # The environment that the set-up makes is a link to its interpreter.
+    made_of = [] if setup is None else [setup.python or sys.executable]
     files = []
     if isinstance(section, PythonSection):
         files.append(CHILD_SCRIPT)
-        wanted += [section.interpreter] if section.interpreter else [] if wanted else [sys.executable]
+        wanted = [section.interpreter] if section.interpreter else [] if setup else [sys.executable]
     else:
-        wanted.append(section.run[0])
-    found = (cages.find_program(program, place.root, path) for program in wanted)
-    return [*(program for program in found if program is not None), *files]
+        wanted = [section.run[0]]
+    return [
+        *find_programs(made_of, place.root, path, has_setup=False),
+        *find_programs(wanted, place.root, path, has_setup=setup is not None),
+        *files,
+    ]
 
 
 def _environment(
@@ -232,35 +248,6 @@ def _environment(
     # Bytecode of one side is never the other's, and none is left in the checkout.
     extra = {"PYTHONPYCACHEPREFIX": str(place.home / ".pycache")}
     return child_environment(environ, home=place.home, names=names, extra=extra)
-
-
-async def _set_up(
-    place: Place, loaded: LoadedConfig, environ: Mapping[str, str], cage: Cage, home: Path
-) -> Ready | None:
-    section = loaded.config.setup
-    if section is None:
-        return None
-    folder = place.scratch / f"setup-{place.side}"
-    folder.mkdir(mode=0o711, parents=True, exist_ok=True)
-    addresses = {name: environ[name] for name in INDEX_NAMES if name in environ and "@" not in environ[name]}
-    request = SetupRequest(
-        side=place.side,
-        root=place.root,
-        commands=section.run,
-        interpreter=section.python or sys.executable,
-        timeout_s=section.timeout,
-        env=child_environment(environ, home=folder, names=section.env, extra=addresses),
-        folder=folder,
-        kept=home / "venvs",
-        other_user=cage.uid is not None,
-    )
-
-    def make_cage(root: Path, own: Path) -> Cage:
-        made = cages.cage_for_setup(cage, place.checkout if root == place.root else root, own)
-        cages.prepared(made)
-        return made
-
-    return await set_up(request, make_cage)
 
 
 def exchange_of(section: ExchangeSection, loaded: LoadedConfig, place: tuple[str, ...], timeout_s: float) -> Exchange:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import unicodedata
 from typing import NoReturn, cast
 
@@ -9,6 +10,16 @@ from evaluator.records import Failure, FailureKind, JsonValue
 
 STDERR_KEPT = 8_192
 """Bytes of the end of a program's stderr that are kept."""
+CLOSED_DOORS = (
+    "the sandbox: it closes /tmp (below TMPDIR is open), /dev/shm (multiprocessing), other hosts and ports, and files"
+    " outside of the checkout; docs/sandbox.md says what to do"
+)
+"""What a program in a cage most often runs into; to stand after "perhaps", for a program can say what it likes."""
+_CLOSED = re.compile(
+    r"permission denied|operation not permitted|\b(?:EACCES|EPERM|EAI_AGAIN|ENETUNREACH)\b|name resolution"
+    r"|could not resolve host|network is unreachable",
+    re.IGNORECASE,
+)
 
 
 class WorkerFailure(Exception):
@@ -59,6 +70,11 @@ def last_words(tail: bytes) -> str:
     # The last line says most, and messages are cut at their end.
     before = f" (before that: {printable(chr(10).join(lines[:-1]))})" if lines[:-1] else ""
     return f"; its stderr ends: {printable(lines[-1])}{before}"
+
+
+def speaks_of_a_closed_door(message: str) -> bool:
+    """Whether a failure's text reads like that of a program that met a closed file, port or host."""
+    return _CLOSED.search(message) is not None
 
 
 def parse_json(line: bytes) -> JsonValue:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from evaluator.config.targets import SandboxSection
-from evaluator.wiring.cages import Place, find_program, installations, make_cage, reachable, uid_of
+from evaluator.wiring.cages import Place, make_cage, uid_of
+from evaluator.wiring.programs import find_program, installations, reachable
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may give another user")
 
