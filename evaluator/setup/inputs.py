@@ -2,13 +2,16 @@
 
 What is kept from run to run must hang on nothing but what its key is made of: else head could run with what base
 installed. `pip install .` installs the checkout's code, which no lock file tells. So only commands that are known to
-read nothing but requirement files are kept, and they run in a folder that holds nothing else.
+read nothing but requirement files or uv's lock are kept, and they run in a folder that holds nothing else. `npm ci` is
+none of them: what it makes lies in the checkout, and scripts of the checkout's package.json may run in between.
 """
 
 import re
 import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
+
+from evaluator.setup.uv_project import LOCK, PROJECT, SETTINGS, is_sync, locks_all
 
 ALWAYS = (
     "pyproject.toml", "uv.lock", "uv.toml", "poetry.lock", "pdm.lock", "Pipfile.lock", "package.json",
@@ -43,7 +46,7 @@ def lock_inputs(commands: Iterable[Sequence[str]], root: Path) -> dict[str, byte
     found: dict[str, bytes] = {}
     wanted: list[str] = []
     for command in commands:
-        files = _files_named(command)
+        files = [] if is_sync(command) and _is_locked(root) else _files_named(command)
         if files is None:
             return None
         wanted += files
@@ -56,6 +59,12 @@ def lock_inputs(commands: Iterable[Sequence[str]], root: Path) -> dict[str, byte
         if text is not None:
             found.setdefault(name, text)
     return found
+
+
+def _is_locked(root: Path) -> bool:
+    """Whether uv's lock tells all that the project installs; the files are among those of `ALWAYS`."""
+    project, lock = _read(root, PROJECT), _read(root, LOCK)
+    return project is not None and lock is not None and locks_all(project, lock, _read(root, SETTINGS))
 
 
 def _files_named(command: Sequence[str]) -> list[str] | None:

@@ -41,8 +41,8 @@ async def set_up(request: SetupRequest, make_cage: MakeCage = lambda root, home:
     """
     inputs = lock_inputs(request.commands, request.root)
     if inputs is None:
-        venv = await _make(request, request.root, make_cage)
-        return Ready(venv, kept=False)
+        venv, told = await _make(request, request.root, make_cage)
+        return Ready(venv, kept=False, notes=told)
     settings = {name: value for name, value in request.env.items() if name not in _OUR_OWN}
     key = key_of(request.commands, inputs, await _about(request), settings)
     own = request.folder / "kept-venv"
@@ -50,9 +50,10 @@ async def set_up(request: SetupRequest, make_cage: MakeCage = lambda root, home:
         return Ready(own, kept=True)
     folder = request.folder / "inputs"
     _write_inputs(inputs, folder)
-    venv = await _make(request, folder, make_cage)
-    await asyncio.to_thread(keep, venv, request.kept, key)
-    return Ready(venv, kept=False)
+    venv, told = await _make(request, folder, make_cage)
+    if not told:
+        await asyncio.to_thread(keep, venv, request.kept, key)
+    return Ready(venv, kept=False, notes=told)
 
 
 def _take_kept(kept: Path, key: str, own: Path, *, link: bool) -> bool:
@@ -68,13 +69,18 @@ def _take_kept(kept: Path, key: str, own: Path, *, link: bool) -> bool:
     return True
 
 
-async def _make(request: SetupRequest, cwd: Path, make_cage: MakeCage) -> Path:
-    """Make the environment and run the commands."""
+async def _make(request: SetupRequest, cwd: Path, make_cage: MakeCage) -> tuple[Path, tuple[str, ...]]:
+    """Make the environment and run the commands; gives it, with what people should be told.
+
+    `uv sync` makes the environment anew where .python-version asks for another Python than ours. That Python may lie
+    where the app cannot reach it, or in a folder that goes with the run.
+    """
     until = time.monotonic() + request.timeout_s
     home = request.folder / "home"
     home.mkdir(parents=True, exist_ok=True)
     venv = home / "venv"
     await _make_venv(request, venv)
+    interpreter = os.path.realpath(venv / "bin" / "python")
     cage = make_cage(cwd, home)
     env = {**request.env, **venv_environment(venv, request.env.get("PATH", os.defpath))}
     # `python -m pip` must not find a pip.py of the checkout.
@@ -82,7 +88,10 @@ async def _make(request: SetupRequest, cwd: Path, make_cage: MakeCage) -> Path:
     for command in request.commands:
         left = max(1.0, until - time.monotonic())
         await run_command(command, cwd=cwd, env=env, timeout_s=left, side=request.side, cage=cage)
-    return venv
+    if os.path.realpath(venv / "bin" / "python") == interpreter:
+        return venv, ()
+    told = f"{request.side}: the commands of `setup:` put another Python in place of {printable(interpreter, 200)}"
+    return venv, (f"{told}, so nothing is kept; name it under `setup: {{python: ...}}`",)
 
 
 async def _make_venv(request: SetupRequest, venv: Path) -> None:

@@ -147,6 +147,18 @@ def test_a_program_ends_as_it_would_outside(cage: Cage) -> None:
     missing = run(cage, "no-such-program")
     assert missing.returncode == 126
     assert "cannot start 'no-such-program' in the sandbox" in missing.stderr
+    assert "sandbox: {read: [...]}" not in missing.stderr
+
+
+def test_a_program_that_is_closed_is_told_with_how_it_is_opened(cage: Cage, tmp_path: Path) -> None:
+    program = tmp_path / "tool"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    closed = run(cage, str(program))
+    assert closed.returncode == 126
+    assert closed.stderr.strip().endswith(
+        "Permission denied; base's config opens what is outside of the checkout: `sandbox: {read: [...]}`"
+    )
 
 
 def test_a_cage_that_cannot_be_entered_starts_nothing(cage: Cage) -> None:

@@ -160,7 +160,7 @@ def test_each_side_has_the_packages_of_its_own_lock_file(tmp_path: Path, open_fo
         "{{command: python app.py, provider: standin}}",
         more=(
             f"setup: {{{{run: ['uv pip install --no-index -r requirements.txt'], python: {PYTHON}, env: [UV_FIND_LINKS, UV_LINK_MODE]}}}}\n"
-            f"sandbox: {{{{read: [{wheels}, {programs}]}}}}\n"
+            f"sandbox: {{{{read: [{wheels}]}}}}\n"
         ),
     )
     app = f"import os, sys\ndef look(question):\n  import dep; return [dep.VERSION, sys.prefix != sys.base_prefix]\n{TELL}"

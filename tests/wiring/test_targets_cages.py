@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from evaluator.config.targets import SandboxSection
-from evaluator.wiring.cages import Place, make_cage, uid_of
-from evaluator.wiring.programs import find_program, installations, reachable
+from evaluator.wiring.cages import Place, cage_for_setup, make_cage, uid_of
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may give another user")
 
@@ -56,31 +55,22 @@ def test_a_program_that_only_root_can_reach_keeps_our_user_and_is_told(tmp_path:
     assert uid_of("head", tmp_path / "another run") != cage.uid
 
 
-def test_head_cannot_choose_its_user_by_a_link_in_its_checkout(tmp_path: Path) -> None:
-    root = tmp_path / "head"
-    root.mkdir()
-    (root / "app").symlink_to("/root/closed")
-    assert find_program("./app", root, "/usr/bin") is None
-    assert find_program("bin/app", root, "/usr/bin") is None
-    assert find_program(str(root / "app"), root, "/usr/bin") is None
-    assert find_program("sh", root, "/usr/bin:/bin") in (Path("/usr/bin/sh"), Path("/bin/sh"))
-    assert find_program("no-such", root, "/usr/bin") is None
+def test_what_the_set_up_starts_is_open_to_it_and_not_to_the_app(tmp_path: Path) -> None:
+    program = tmp_path / "home" / ".local" / "bin" / "uv"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    cage, _ = make_cage(place(tmp_path), SandboxSection(), programs=[], setup_programs=[program])
+    assert cage.read == ()
+    made = cage_for_setup(cage, tmp_path / "inputs", tmp_path / "own", [program])
+    assert made.read == (program,)  # the file, and nothing beside it
+    assert (made.root, made.home, made.network) == (tmp_path / "inputs", tmp_path / "own", True)
 
 
-def test_reaching_a_file_goes_through_all_of_its_links(tmp_path: Path) -> None:
-    assert reachable(Path("/bin/sh"))
-    assert not reachable(Path("/no/such/file"))
-    loop = Path("/tmp") / f"loop-{os.getpid()}"
-    loop.symlink_to(loop)
-    try:
-        assert not reachable(loop)
-    finally:
-        loop.unlink()
-
-
-def test_a_programs_own_folder_is_open_but_never_a_home(tmp_path: Path) -> None:
-    for name in ("node/bin/node", "home/bin/x"):
-        (tmp_path / name).parent.mkdir(parents=True)
-        (tmp_path / name).write_text("")
-    assert installations([tmp_path / "node/bin/node", Path("/usr/bin/env")]) == (tmp_path / "node",)
-    assert installations([Path.home() / ".local/bin/x", Path.home() / "bin/x", Path("/bin/x")]) == ()
+@ROOT
+def test_a_set_up_that_only_root_can_start_keeps_our_user_and_is_told(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    (closed / "uv").write_text("#!/bin/sh\n")
+    cage, notes = make_cage(place(tmp_path), SandboxSection(), programs=[], setup_programs=[closed / "uv"])
+    assert cage.uid is None
+    assert f"no other can reach {closed / 'uv'}" in notes[0]
