@@ -90,7 +90,7 @@ def is_shim(program: Path) -> bool:
 def version_manager(program: Path) -> Path | None:
     """The folder of the version manager that a shim belongs to, if all that the shim needs is below it; else None.
 
-    So it is with pyenv and what is made like it (rbenv, nodenv): ~/.pyenv has shims, libexec and versions.
+    So it is with pyenv, and what is laid out like it: ~/.pyenv has shims, libexec and versions.
     """
     folder = program.parent.parent
     whole = is_shim(program) and (folder / "libexec").is_dir() and (folder / "versions").is_dir()
@@ -111,7 +111,10 @@ def refuse_lost_shims(programs: Iterable[Path], opened: Iterable[str]) -> None:
         folder = program.parent.parent
         if not is_shim(program) or version_manager(program) or any(folder.is_relative_to(path) for path in opened):
             continue
-        there = sorted(folder.glob(f"installs/*/*/bin/{glob.escape(program.name)}"))[:2]
+        name = glob.escape(program.name)
+        there = [path for kept in ("installs/*/*", "versions/*") for path in sorted(folder.glob(f"{kept}/bin/{name}"))][
+            :2
+        ]
         such = f", such as {' or '.join(printable(str(path), 200) for path in there)}" if there else ""
         raise TargetError(
             f"{printable(str(program), 200)} is a version manager's shim: what it starts is closed in the sandbox",
