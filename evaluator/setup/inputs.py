@@ -6,12 +6,16 @@ read nothing but requirement files or uv's lock are kept, and they run in a fold
 none of them: what it makes lies in the checkout, and scripts of the checkout's package.json may run in between.
 """
 
+import json
 import re
 import stat
+import subprocess
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
-from evaluator.setup.uv_project import LOCK, PROJECT, SETTINGS, is_sync, locks_all
+from evaluator.setup import uv_project
+from evaluator.setup.uv_project import LOCK, MOST_SECONDS, PROJECT, SETTINGS, is_sync
 
 ALWAYS = (
     "pyproject.toml", "uv.lock", "uv.toml", "poetry.lock", "pdm.lock", "Pipfile.lock", "package.json",
@@ -63,8 +67,18 @@ def lock_inputs(commands: Iterable[Sequence[str]], root: Path) -> dict[str, byte
 
 def _is_locked(root: Path) -> bool:
     """Whether uv's lock tells all that the project installs; the files are among those of `ALWAYS`."""
-    project, lock = _read(root, PROJECT), _read(root, LOCK)
-    return project is not None and lock is not None and locks_all(project, lock, _read(root, SETTINGS))
+    files = [_read(root, name) for name in (PROJECT, LOCK, SETTINGS)]
+    if None in files[:2]:
+        return False
+    try:
+        texts = json.dumps([None if file is None else file.decode() for file in files])
+        done = subprocess.run(  # noqa: S603  # our own script
+            [sys.executable, "-I", "-S", uv_project.__file__], env={}, cwd="/", input=texts.encode(),
+            capture_output=True, timeout=2 * MOST_SECONDS, check=False,
+        )  # fmt: skip
+    except (UnicodeDecodeError, OSError, subprocess.SubprocessError):
+        return False
+    return done.returncode == 0
 
 
 def _files_named(command: Sequence[str]) -> list[str] | None:

@@ -39,7 +39,7 @@ async def set_up(request: SetupRequest, make_cage: MakeCage = lambda root, home:
         TargetError: A command fails; the text names the ref.
         InfrastructureError: Nothing can be written.
     """
-    inputs = lock_inputs(request.commands, request.root)
+    inputs = await asyncio.to_thread(lock_inputs, request.commands, request.root)
     if inputs is None:
         venv, told = await _make(request, request.root, make_cage)
         return Ready(venv, kept=False, notes=told)

@@ -2,12 +2,19 @@
 
 Sources: https://docs.astral.sh/uv/concepts/projects/sync/, /concepts/projects/layout/#the-lockfile and
 /reference/settings/. `--frozen` takes uv.lock as it is; `--no-install-project` leaves the checkout's own package out.
+
+Also the script that reads the files in a process of its own: Python's TOML reader can be made to take any amount of
+memory by a small file (200 kB of `a.a.a.a...`), and they are head's. So only the standard library is imported.
 """
 
+import json
+import resource
+import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 
 PROJECT, LOCK, SETTINGS = "pyproject.toml", "uv.lock", "uv.toml"
+MOST_MEMORY, MOST_SECONDS = 256 << 20, 5
 _NEEDED = {"--frozen", "--no-install-project"}
 _FLAGS = {
     "-q", "--quiet", "--no-dev", "--only-dev", "--dev", "--all-extras", "--all-groups", "--no-default-groups",
@@ -57,7 +64,7 @@ def locks_all(project: bytes, lock: bytes, settings: bytes | None = None) -> boo
         tables = (own.get("tool", {}).get("uv", {}), further)
         packages = locked.get("package", [])
         return all(map(_names_no_file, tables)) and all(map(_is_remote, packages))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, AttributeError, KeyError, TypeError):
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
         return False
 
 
@@ -82,3 +89,16 @@ def _is_remote(package: Mapping[str, object]) -> bool:
 
 def _is_https(address: object) -> bool:
     return isinstance(address, str) and address.startswith("https://")
+
+
+def main() -> None:
+    """Read the files' texts from stdin, a JSON list of three, the last may be null; exit with 0 if all is locked."""
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS))
+    project, lock, settings = json.load(sys.stdin)
+    there = None if settings is None else settings.encode()
+    sys.exit(0 if locks_all(project.encode(), lock.encode(), there) else 1)
+
+
+if __name__ == "__main__":
+    main()

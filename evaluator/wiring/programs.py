@@ -64,12 +64,13 @@ def reachable(path: Path) -> bool:
 def installations(programs: Sequence[Path]) -> tuple[Path, ...]:
     """The folders that programs were installed to, such as /opt/node of /opt/node/bin/node: its libraries are there.
 
-    Of a program that is a link, both the link's and the file's: `npm` is a script that asks for the `node` beside the
-    link. Of a shim, its version manager's. Never /usr, which is open already, nor what is more than a program: a home.
+    Also of a program that is a link to another place in that folder: `npm` is a script that asks for the `node` beside
+    the link. Of a shim, its version manager's. Never /usr, which is open already, nor what is more than a program, such
+    as a home.
     """
     folders = {path.resolve().parents[1] for path in programs if path.resolve().parent.name == "bin"}
-    beside = (path.parent.parent for path in programs if path.parent.name == "bin")
-    folders |= {folder.resolve() for folder in beside if (folder / "lib").is_dir()}
+    beside = [(path.resolve(), path.parent.parent.resolve()) for path in programs if path.parent.name == "bin"]
+    folders |= {folder for program, folder in beside if program.is_relative_to(folder)}
     folders |= {folder for folder in map(version_manager, programs) if folder is not None}
     return tuple(sorted(folder for folder in folders if not _more_than_a_program(folder)))
 

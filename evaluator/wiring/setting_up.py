@@ -63,6 +63,7 @@ async def set_side_up(
     )
 
     def make_cage(root: Path, own: Path) -> Cage:
+        """The commands' cage; of the checkout they see all, of a folder that holds lock files just that."""
         made = cages.cage_for_setup(cage, place.checkout if root == place.root else root, own, programs)
         cages.prepared(made)
         return made

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 
 from evaluator.config.loading import LoadedConfig
+from evaluator.worker import printable
 
 
 def unmet_openings(loaded: LoadedConfig, environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -18,7 +19,7 @@ def unmet_openings(loaded: LoadedConfig, environ: Mapping[str, str]) -> tuple[st
     if section is None:
         return ()
     found = [
-        f"{loaded.where('sandbox', 'read')}: sandbox.read: {path} is not there, or not for us to see"
+        f"{loaded.where('sandbox', 'read')}: sandbox.read: {printable(path, 400)} is not there, or not for us to see"
         for path in config.sandbox.read
         if not os.path.exists(path)  # noqa: PTH110  # pathlib's raises where a folder above is closed
     ]

@@ -116,6 +116,17 @@ def test_a_lock_that_names_a_file_or_cannot_be_read_is_none(lock: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "lock",
+    ["a" + ".a" * 100_000 + " = 1", "a = " + "[" * 100_000, "a = " + "1" * 100_000],
+    ids=["dots", "nest", "digits"],
+)
+def test_a_lock_that_eats_the_reader_is_none(tmp_path: Path, lock: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(PROJECT)
+    (tmp_path / "uv.lock").write_text(lock)
+    assert lock_inputs([shlex.split(SYNC)], tmp_path) is None
+
+
+@pytest.mark.parametrize(
     ("settings", "kept"),
     [
         ('default-groups = ["dev"]', True),
