@@ -28,7 +28,6 @@ from evaluator.wiring.unmet import unmet_openings
 from evaluator.worker import CLOSED_DOORS, child_environment, speaks_of_a_closed_door
 
 
-
 @dataclass(frozen=True, slots=True)
 class Doorway:
     """How a side's app reaches the gateway."""
