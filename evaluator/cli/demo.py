@@ -64,7 +64,7 @@ def _demo(arguments: argparse.Namespace, world: World) -> int:
 
 
 def _review(pull_request: _PullRequest, repo: Path, arguments: argparse.Namespace, world: World) -> str:
-    from evaluator.pipeline import gate
+    from evaluator.pipeline import finish, gate
     from evaluator.report.files import write_reports
 
     world.say()
@@ -83,6 +83,7 @@ def _review(pull_request: _PullRequest, repo: Path, arguments: argparse.Namespac
     job = replace(make_job(wanted, world, base="main", head=pull_request.branch), rerun="llm-eval-gate demo", resume="")
     outcome = run_until_stopped(gate(job), world)
     files = write_reports(outcome.document, job.home / "demo" / pull_request.branch)
+    finish(outcome)
     world.say("The comment on the pull request, down to its folded part:")
     world.say()
     for line in files.comment.read_text("utf-8").partition("<details>")[0].rstrip().splitlines():
