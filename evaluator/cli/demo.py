@@ -4,7 +4,6 @@ import argparse
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from evaluator.cli.gate import make_job
 from evaluator.cli.world import Commands, World, run_until_stopped
 from evaluator.errors import EvalGateError, ExitCode, InfrastructureError
 from evaluator.resources import resource_folder
+from evaluator.source.scratch import scratch_folder
 
 _EXAMPLE = resource_folder("examples") / "intent-router"
 _PROMPT = "prompts/route.prompt.yml"
@@ -46,8 +46,8 @@ def _demo(arguments: argparse.Namespace, world: World) -> int:
             hint="run `make demo` in a checkout of llm-eval-gate",
         )
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="llm-eval-gate-demo-") as scratch:
-        repo = _make_repository(Path(scratch) / "intent-router")
+    with scratch_folder("demo-") as scratch:
+        repo = _make_repository(scratch / "intent-router")
         world.say("An app that routes support tickets with a small model on this machine's CPU (SmolLM2-135M).")
         world.say("Two pull requests change its prompt. The gate runs base and head on 120 tickets each.")
         states = [_review(pull_request, repo, arguments, world) for pull_request in _PULL_REQUESTS]

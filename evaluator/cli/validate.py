@@ -1,7 +1,6 @@
 """`llm-eval-gate validate`: checks config, golden set and prompts, and tells what a run will call and cost."""
 
 import argparse
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,22 +92,21 @@ async def _check(
     from evaluator.gateway.prices import BATCH_SHARE, Prices
     from evaluator.runner.estimate import earlier, estimate
     from evaluator.scoring.builtin import BUILTIN_METRICS
+    from evaluator.source.scratch import scratch_folder
     from evaluator.wiring.prepare import require_prices
     from evaluator.wiring.scorers import dataset_labels, make_scorers, require_expected
     from evaluator.wiring.targets import make_target
 
     config = policy.loaded.config
     prices = Prices(config.prices, share=BATCH_SHARE if config.engine == "batch" else 1.0)
-    with tempfile.TemporaryDirectory(prefix="llm-eval-gate-") as scratch:
+    with scratch_folder() as scratch:
         require_expected(policy.loaded, golden.cases)
         labels = dataset_labels(config.scorers, golden.cases)
-        scorers = make_scorers(policy.loaded, root, Offline(), labels, environ=world.environ, scratch=Path(scratch))
+        scorers = make_scorers(policy.loaded, root, Offline(), labels, environ=world.environ, scratch=scratch)
         metrics = [metric for scorer in scorers for metric in scorer.metrics] + list(BUILTIN_METRICS)
         objectives = bind_objectives(config.objectives, policy.loaded.where, metrics)
         require_prices(policy.loaded, {"base": root}, prices)
-        target = make_target(
-            "base", root, policy.loaded, Offline(), environ=world.environ, scratch=Path(scratch), slots=1
-        )
+        target = make_target("base", root, policy.loaded, Offline(), environ=world.environ, scratch=scratch, slots=1)
         parts: list[Scorer | Target] = [*scorers, target]
         try:
             for part in parts:

@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -36,6 +35,7 @@ from evaluator.source.checkout import Checkout, Sources
 from evaluator.source.contents import Contents
 from evaluator.source.paths import resolve
 from evaluator.source.refs import WORKTREE, Pair
+from evaluator.source.scratch import scratch_folder
 from evaluator.source.worktrees import worktrees
 from evaluator.stopping import blocking, within
 from evaluator.wiring.prepare import Prepared, RunRequest, prepared
@@ -159,8 +159,8 @@ async def open_run(job: Job, *, spent_usd: float = 0.0, calls_made: int = 0) -> 
             hint="choose another place with LLM_EVAL_GATE_HOME",
         ) from None
     with ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="llm-eval-gate-")))
         with blocking():
+            scratch = stack.enter_context(scratch_folder())
             opening = _read(job, scratch, stack)
         sources, policy, golden = opening.sources, opening.policy, opening.golden
         parts = run_parts(
