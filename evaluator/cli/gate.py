@@ -173,10 +173,11 @@ def publish(outcome: "Outcome", arguments: argparse.Namespace, world: World) -> 
     files = write_reports(outcome.document, folder)
     write_scores(outcome.table, folder)
     write_metrics(outcome.metrics, folder)
-    finish(outcome)
     if arguments.json:
-        world.tell(dump(outcome.document))
-        return outcome.exit_code
-    summary = terminal_report(outcome.document, colour=world.interactive and "NO_COLOR" not in world.environ)
-    world.tell(f"{summary}\n\nreport: {files.html}\n")
+        told = dump(outcome.document)
+    else:
+        summary = terminal_report(outcome.document, colour=world.interactive and "NO_COLOR" not in world.environ)
+        told = f"{summary}\n\nreport: {files.html}\n"
+    finish(outcome)  # when nothing is left to do but to say it
+    world.tell(told)
     return outcome.exit_code
