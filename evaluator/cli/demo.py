@@ -12,7 +12,6 @@ from evaluator.cli.gate import make_job
 from evaluator.cli.world import Commands, World, run_until_stopped
 from evaluator.errors import EvalGateError, ExitCode, InfrastructureError
 from evaluator.resources import resource_folder
-from evaluator.source.scratch import scratch_folder
 
 _EXAMPLE = resource_folder("examples") / "intent-router"
 _PROMPT = "prompts/route.prompt.yml"
@@ -40,6 +39,8 @@ def add_command(commands: Commands) -> None:
 
 
 def _demo(arguments: argparse.Namespace, world: World) -> int:
+    from evaluator.source.scratch import scratch_folder
+
     if not _EXAMPLE.is_dir():
         raise EvalGateError(
             f"the example is not installed (looked in {_EXAMPLE})",
