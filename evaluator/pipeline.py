@@ -19,6 +19,7 @@ from evaluator.gate import (
     decide,
     with_outages,
 )
+from evaluator.journal.folder import RunFolder
 from evaluator.records import SIDES, Case, Metric, Objective, Verdict
 from evaluator.report.build import estimate_part
 from evaluator.report.document import ResultDocument
@@ -56,6 +57,9 @@ class Outcome:
     exit_code: int
     folder: Path
     """Where the run's journal is."""
+    run_id: str
+    over: bool
+    """Whether asking for it again is to begin anew, once it is told; else the same command goes on with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +111,21 @@ async def gate(job: Job) -> Outcome:
         document = without_keys(document, opened.ready.gateway.keys | _handed_on(opened))
         # A run that outages kept from a verdict goes on when it is asked for again. Any other is over: what kept it
         # from one, such as an unknown cost, stands in its journal and would do so again.
-        if decided.verdict.state != "error" or not any(decided.table.outages.values()):
-            opened.journal.set_meta("finished", now)
+        over = decided.verdict.state != "error" or not any(decided.table.outages.values())
         on_inconclusive = opened.policy.loaded.config.on_inconclusive
         metrics = tuple(opened.ready.metrics)
     code = exit_code(decided.verdict, on_inconclusive)
-    return Outcome(document, decided.verdict, decided.table, metrics, code, opened.folder)
+    return Outcome(document, decided.verdict, decided.table, metrics, code, opened.folder, opened.run_id, over)
+
+
+def finish(outcome: Outcome) -> None:
+    """Note that a run is over, once its reports are written: until then its result is in its journal alone.
+
+    Raises:
+        InfrastructureError: The journal cannot be written.
+    """
+    if outcome.over:
+        RunFolder(outcome.folder, outcome.folder.name).finish(outcome.run_id, outcome.document.created_at)
 
 
 def _handed_on(opened: OpenRun) -> set[str]:

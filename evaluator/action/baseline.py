@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from evaluator.action import telling
 from evaluator.action.commits import Commits, Fetcher
-from evaluator.action.evaluate import write_files
+from evaluator.action.evaluate import finish_run, try_report_folder, write_files
 from evaluator.action.job import job_of, run_within
 from evaluator.action.place import place_of
 from evaluator.action.work import Work
@@ -27,7 +27,10 @@ def refresh(work: Work, asked: RefreshBaseline) -> int:
         fetcher = Fetcher(work)
         fetcher.commits(asked.sha, refs={asked.sha: f"refs/heads/{asked.ref.removeprefix('refs/heads/')}"})
     commits = Commits(fetcher.repo, asked.sha, None, asked.sha, asked.ref, asked.ref, asked.sha)
-    job = replace(job_of(work, commits, use_cache=False), repeats=settings.inputs.repeat or 1)
+    job = replace(
+        job_of(work, commits, opened=lambda _: try_report_folder(work), use_cache=False),
+        repeats=settings.inputs.repeat or 1,
+    )
     outcome = run_within(work, job)
     document = outcome.document
     code = telling.exit_code(document, outcome.exit_code, settings.inputs.fail_on)
@@ -38,4 +41,5 @@ def refresh(work: Work, asked: RefreshBaseline) -> int:
         document, code, on_inconclusive="warn", run_url=settings.run_url, files=files, lines=telling.Lines()
     )
     publish(work.client, place_of(work, asked.sha), publication, out=work.out, pace=work.pace)
+    finish_run(work, outcome)
     return code

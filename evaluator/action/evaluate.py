@@ -17,10 +17,10 @@ from evaluator.github.activity import Check, Need
 from evaluator.github.comment import Pace
 from evaluator.github.publish import Place, Publication, announce, publish
 from evaluator.github.settings import make_report_folder
-from evaluator.pipeline import Outcome
+from evaluator.pipeline import Outcome, finish
 from evaluator.report import notices
 from evaluator.report.document import ResultDocument
-from evaluator.report.files import write_reports
+from evaluator.report.files import try_folder, write_reports
 from evaluator.results.score_files import write_metrics, write_scores
 from evaluator.runner.opening import Opening
 from evaluator.stopping import result_is_told
@@ -62,6 +62,8 @@ class _Seen:
     place: Place
     lines: telling.Lines = field(default_factory=telling.Lines)
     on_inconclusive: str = "warn"
+    outcome: Outcome | None = None
+    """Of a run whose reports are written."""
 
 
 def evaluate(work: Work, subject: Subject) -> int:
@@ -76,9 +78,12 @@ def evaluate(work: Work, subject: Subject) -> int:
         told = _outcome(work, subject, seen)
         publish(work.client, seen.place, told[0], out=work.out, pace=work.pace)
     except KeyboardInterrupt:
-        told = told or _cancelled(work, subject)
+        if told is None:  # its reports may be written, but nobody is told of them
+            seen.outcome, told = None, _cancelled(work, subject)
         publish(work.client.hurried(), seen.place, told[0], out=work.out, pace=AT_ONCE)
     result_is_told()
+    if seen.outcome is not None:
+        finish_run(work, seen.outcome)
     return told[1]
 
 
@@ -138,6 +143,7 @@ def _evaluated(work: Work, subject: Subject, seen: _Seen) -> tuple[Publication, 
     document = _for_people(outcome.document, subject, commits, show=work.settings.inputs.show_outputs)
     code = telling.exit_code(document, outcome.exit_code, work.settings.inputs.fail_on)
     files = write_files(work, document, outcome)
+    seen.outcome = outcome
     return telling.of_document(
         document, code, on_inconclusive=seen.on_inconclusive, run_url=work.settings.run_url, files=files,
         lines=seen.lines,
@@ -195,6 +201,7 @@ def _opened(work: Work, subject: Subject, opening: Opening, seen: _Seen, commits
         )
     if subject.check_run and seen.place.check is None:
         work.say("this job does not show at the pull request's head; `check-run: true` makes a check run that does")
+    try_report_folder(work)
     _announce(work, subject, seen)
 
 
@@ -217,6 +224,23 @@ def _for_people(document: ResultDocument, subject: Subject, commits: Commits, *,
     if commits.head != commits.shown_head:
         notes = [*notes, f"what was run is its merge into {commits.base_name} ({commits.head[:12]})"]
     return document.model_copy(update={"head": head, "notes": notes})
+
+
+def try_report_folder(work: Work) -> None:
+    """See that the reports can be written, before anything is paid for.
+
+    Raises:
+        EvalGateError: They cannot.
+    """
+    try_folder(make_report_folder(work.settings), option="`report-path`")
+
+
+def finish_run(work: Work, outcome: Outcome) -> None:
+    """Note that a run is over, after it was told; where that fails the next one like it goes on with it."""
+    try:
+        finish(outcome)
+    except InfrastructureError as error:
+        work.say(f"the run could not be noted as finished: {error.message}")
 
 
 def write_files(work: Work, document: ResultDocument, outcome: Outcome) -> Mapping[str, str]:

@@ -1,8 +1,6 @@
 """The action's main: event -> one activity -> exit code. What an activity does is in the files beside this one."""
 
-import tempfile
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TextIO
 
 from evaluator.action import telling
@@ -35,6 +33,7 @@ from evaluator.github.comment import Pace
 from evaluator.github.event import Pull, load_payload, read_event
 from evaluator.github.publish import Publication, publish
 from evaluator.github.settings import Settings
+from evaluator.source.scratch import scratch_folder
 from evaluator.stopping import interruptible
 
 MAY_WRITE = ("admin", "maintain", "write")
@@ -65,11 +64,11 @@ def run_action(
     for line in settings.inputs.warnings:
         commands.warning(out, commands.foreign(line), title="llm-eval-gate")
     with (
-        tempfile.TemporaryDirectory(prefix="llm-eval-gate-action-") as scratch,
+        scratch_folder("action-") as scratch,
         interruptible(),
         (door or _connect)(settings) as client,
     ):
-        work = Work(settings, environ, client, out, Path(scratch), pace)
+        work = Work(settings, environ, client, out, scratch, pace)
         try:
             return _act(work, _chosen(work))
         except EvalGateError as error:

@@ -4,7 +4,6 @@ import argparse
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,14 +39,16 @@ def add_command(commands: Commands) -> None:
 
 
 def _demo(arguments: argparse.Namespace, world: World) -> int:
+    from evaluator.source.scratch import scratch_folder
+
     if not _EXAMPLE.is_dir():
         raise EvalGateError(
             f"the example is not installed (looked in {_EXAMPLE})",
             hint="run `make demo` in a checkout of llm-eval-gate",
         )
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="llm-eval-gate-demo-") as scratch:
-        repo = _make_repository(Path(scratch) / "intent-router")
+    with scratch_folder("demo-") as scratch:
+        repo = _make_repository(scratch / "intent-router")
         world.say("An app that routes support tickets with a small model on this machine's CPU (SmolLM2-135M).")
         world.say("Two pull requests change its prompt. The gate runs base and head on 120 tickets each.")
         states = [_review(pull_request, repo, arguments, world) for pull_request in _PULL_REQUESTS]
@@ -64,7 +65,7 @@ def _demo(arguments: argparse.Namespace, world: World) -> int:
 
 
 def _review(pull_request: _PullRequest, repo: Path, arguments: argparse.Namespace, world: World) -> str:
-    from evaluator.pipeline import gate
+    from evaluator.pipeline import finish, gate
     from evaluator.report.files import write_reports
 
     world.say()
@@ -83,6 +84,7 @@ def _review(pull_request: _PullRequest, repo: Path, arguments: argparse.Namespac
     job = replace(make_job(wanted, world, base="main", head=pull_request.branch), rerun="llm-eval-gate demo", resume="")
     outcome = run_until_stopped(gate(job), world)
     files = write_reports(outcome.document, job.home / "demo" / pull_request.branch)
+    finish(outcome)
     world.say("The comment on the pull request, down to its folded part:")
     world.say()
     for line in files.comment.read_text("utf-8").partition("<details>")[0].rstrip().splitlines():

@@ -61,9 +61,11 @@ def make_job(
     from evaluator.config.overrides import Overrides
     from evaluator.journal.folder import home_folder
     from evaluator.report.escape import terminal
+    from evaluator.report.files import try_folder
     from evaluator.runner.opening import Job
     from evaluator.runner.progress import choose_progress
 
+    folder = _out(arguments, world)
     limit = time_limit(arguments.time_limit)
     words = ["llm-eval-gate", command, *(["--base", base, "--head", head] if base else ["--ref", head])]
     if command != "gate":
@@ -93,7 +95,13 @@ def make_job(
         fresh=not arguments.resume,
         use_cache=not arguments.no_cache,
         overrides=Overrides(engine=arguments.engine, max_time=limit),
+        opened=None if folder is None else lambda _: try_folder(folder),
     )
+
+
+def _out(arguments: argparse.Namespace, world: World) -> Path | None:
+    """The folder for reports that was asked for."""
+    return (world.cwd / arguments.out).resolve() if arguments.out else None
 
 
 def time_limit(given: str | None) -> float | None:
@@ -154,19 +162,22 @@ def _gate(arguments: argparse.Namespace, world: World) -> int:
 
 
 def publish(outcome: "Outcome", arguments: argparse.Namespace, world: World) -> int:
-    """Write the reports and print the summary; gives the exit code."""
+    """Write the reports, note that the run is over, and print the summary; gives the exit code."""
+    from evaluator.pipeline import finish
     from evaluator.report.document import dump
     from evaluator.report.files import write_reports
     from evaluator.report.terminal import terminal_report
     from evaluator.results.score_files import write_metrics, write_scores
 
-    folder = (world.cwd / arguments.out).resolve() if arguments.out else outcome.folder / "report"
+    folder = _out(arguments, world) or outcome.folder / "report"
     files = write_reports(outcome.document, folder)
     write_scores(outcome.table, folder)
     write_metrics(outcome.metrics, folder)
     if arguments.json:
-        world.tell(dump(outcome.document))
-        return outcome.exit_code
-    summary = terminal_report(outcome.document, colour=world.interactive and "NO_COLOR" not in world.environ)
-    world.tell(f"{summary}\n\nreport: {files.html}\n")
+        told = dump(outcome.document)
+    else:
+        summary = terminal_report(outcome.document, colour=world.interactive and "NO_COLOR" not in world.environ)
+        told = f"{summary}\n\nreport: {files.html}\n"
+    finish(outcome)  # when nothing is left to do but to say it
+    world.tell(told)
     return outcome.exit_code

@@ -1,7 +1,8 @@
 """`llm-eval-gate validate`: checks config, golden set and prompts, and tells what a run will call and cost."""
 
 import argparse
-import tempfile
+import shlex
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 def add_command(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("validate", help="check config, golden set and prompts; estimate calls and cost")
+    parser.add_argument(
+        "--base", default="main", help="ref whose earlier runs the estimate rests on (default: %(default)s)"
+    )
     parser.add_argument("--repo", type=Path, default=Path(), help="the app's repository (default: here)")
     parser.add_argument("--config", metavar="PATH", help="config file in the repository (default: llm-eval-gate.yml)")
     parser.set_defaults(command=_validate)
@@ -53,13 +57,13 @@ def _validate(arguments: argparse.Namespace, world: World) -> int:
     warnings += _unmetered(policy)
     warnings += unmet_openings(policy.loaded, world.environ)
     asked = anchor is not None and anchor.there
-    known = _known(policy, golden, root, world)
+    known = _known(policy, golden, root, world, base=arguments.base)
     estimate, objectives = run_until_stopped(_check(policy, golden, root, world, anchor=asked, known=known), world)
     lines = [f"{policy.loaded.config.dataset.path}: {len(golden.cases)} cases, all fit the target"]
     lines.append(f"objectives: {', '.join(objective.name for objective in objectives)}")
     lines += _sight_lines(objectives, golden, policy, known)
     lines += [] if anchor is None else [anchor.told if anchor.there else f"note: {anchor.told}"]
-    lines += _estimate_lines(estimate, policy)
+    lines += _estimate_lines(estimate, policy, base=arguments.base)
     warnings += _too_small_a_budget(estimate, policy)
     told, notes = _golden_set_lines(policy, golden)
     warnings += told
@@ -95,22 +99,21 @@ async def _check(
     from evaluator.gateway.prices import BATCH_SHARE, Prices
     from evaluator.runner.estimate import earlier, estimate
     from evaluator.scoring.builtin import BUILTIN_METRICS
+    from evaluator.source.scratch import scratch_folder
     from evaluator.wiring.prepare import require_prices
     from evaluator.wiring.scorers import dataset_labels, make_scorers, require_expected
     from evaluator.wiring.targets import make_target
 
     config = policy.loaded.config
     prices = Prices(config.prices, share=BATCH_SHARE if config.engine == "batch" else 1.0)
-    with tempfile.TemporaryDirectory(prefix="llm-eval-gate-") as scratch:
+    with scratch_folder() as scratch:
         require_expected(policy.loaded, golden.cases)
         labels = dataset_labels(config.scorers, golden.cases)
-        scorers = make_scorers(policy.loaded, root, Offline(), labels, environ=world.environ, scratch=Path(scratch))
+        scorers = make_scorers(policy.loaded, root, Offline(), labels, environ=world.environ, scratch=scratch)
         metrics = [metric for scorer in scorers for metric in scorer.metrics] + list(BUILTIN_METRICS)
         objectives = bind_objectives(config.objectives, policy.loaded.where, metrics)
         require_prices(policy.loaded, {"base": root}, prices)
-        target = make_target(
-            "base", root, policy.loaded, Offline(), environ=world.environ, scratch=Path(scratch), slots=1
-        )
+        target = make_target("base", root, policy.loaded, Offline(), environ=world.environ, scratch=scratch, slots=1)
         parts: list[Scorer | Target] = [*scorers, target]
         try:
             for part in parts:
@@ -122,22 +125,29 @@ async def _check(
     return await estimate(policy.loaded, root, golden.cases, prices, anchor=anchor, before=before), objectives
 
 
-def _known(policy: "Policy", golden: "GoldenSet", root: Path, world: World) -> "Known | None":
-    """Values of earlier runs of this content alone, whose noise is this app's own."""
+def _known(policy: "Policy", golden: "GoldenSet", root: Path, world: World, *, base: str) -> "Known | None":
+    """Values of earlier runs of one ref alone, whose noise is this app's own: of base, or else of HEAD."""
     from evaluator.journal.folder import home_folder
     from evaluator.runner.baselines import Baselines
     from evaluator.runner.identity import content_of
     from evaluator.source.git import Git, GitFailed
 
-    section = policy.loaded.config.baseline
-    try:
-        tree = Git(root, world.environ).text(["rev-parse", "HEAD^{tree}"])
-    except GitFailed:  # not committed yet: then nothing has been run either
-        return None
-    key = content_of(replace(policy, tree=tree), golden, root, tree, world.environ)
+    section, git, trees = policy.loaded.config.baseline, Git(root, world.environ), []
+    with suppress(GitFailed):  # no such ref, or nothing in common
+        left = git.text(["merge-base", "--end-of-options", base, "HEAD"])
+        trees += [
+            git.text(["rev-parse", "--verify", "--end-of-options", f"{commit}^{{tree}}"]) for commit in (left, base)
+        ]
+    with suppress(GitFailed):  # not committed yet: then nothing has been run either
+        trees.append(git.text(["rev-parse", "HEAD^{tree}"]))
     ids = [case.id for case in golden.cases]
     kept = Baselines(home_folder(world.environ) / "baselines")
-    return kept.known(key, ids, most_runs=max(1, section.pool), max_age_s=section.max_age)
+    for tree in dict.fromkeys(trees):
+        key = content_of(replace(policy, tree=tree), golden, root, tree, world.environ)
+        known = kept.known(key, ids, most_runs=max(1, section.pool), max_age_s=section.max_age)
+        if known is not None:
+            return known
+    return None
 
 
 def _sight_lines(
@@ -177,7 +187,7 @@ def _sight_lines(
     return lines
 
 
-def _estimate_lines(estimate: "Estimate", policy: "Policy") -> list[str]:
+def _estimate_lines(estimate: "Estimate", policy: "Policy", *, base: str) -> list[str]:
     from evaluator.report.wording import duration, money
 
     config = policy.loaded.config
@@ -202,7 +212,8 @@ def _estimate_lines(estimate: "Estimate", policy: "Policy") -> list[str]:
         )
     else:
         lines.append(
-            "cost: unknown before the app was run; after `llm-eval-gate run` of base it is estimated from that"
+            "cost: unknown before the app was run; after"
+            f" `llm-eval-gate run --ref {shlex.quote(base)}` it is estimated from that"
         )
     return lines
 

@@ -35,6 +35,16 @@ class Standing:
             return f"{self.failing} failing ({counted})"
         return f"passing ({counted})" if self.decided == self.objectives else f"no decision ({counted})"
 
+    @property
+    def short(self) -> str:
+        """In a few characters."""
+        if self.cases == 0:
+            return "too early"
+        counted = f"{self.decided}/{self.objectives}"
+        if self.failing:
+            return f"{self.failing} failing {counted}"
+        return f"passing {counted}" if self.decided == self.objectives else f"undecided {counted}"
+
 
 def on_the_way(
     monitors: Mapping[tuple[int, int], Monitor], hopeless: set[tuple[int, int]], objectives: int, cases: int, of: int

@@ -8,12 +8,14 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from evaluator.errors import InfrastructureError
 from evaluator.journal.batches import batches_out
 from evaluator.journal.journal import Journal
+from evaluator.journal.lock import RunInUse
 
 _KEPT_ATTEMPTS = 5
 _NUMBER = re.compile(r"journal-(\d{1,9})\.sqlite")
@@ -59,6 +61,16 @@ class RunFolder:
             self._remove(old)
         number = numbers[-1] + 1 if numbers else 1
         return self._open(number), f"{self.key}-{number}"
+
+    def finish(self, run_id: str, when: str) -> None:
+        """Note that an attempt is over: who asks for the run again begins another one.
+
+        Raises:
+            InfrastructureError: The journal cannot be written.
+        """
+        # Who has gone on with it meanwhile comes to the same result, and notes it too.
+        with suppress(RunInUse), self._open(int(run_id.rpartition("-")[2])) as journal:
+            journal.set_meta("finished", when)
 
     def unfinished(self) -> Journal | None:
         """The journal of the last attempt, if it was not finished; to be closed by the caller."""

@@ -12,6 +12,10 @@ from evaluator.errors import InfrastructureError
 _HOLDER = re.compile(rb"(\d{1,10}) ([\w.-]{1,100})\n")
 
 
+class RunInUse(InfrastructureError):
+    """Another process is at work on the run."""
+
+
 class RunLock:
     """Held from the start on, until `release`."""
 
@@ -24,7 +28,8 @@ class RunLock:
         """Take the lock.
 
         Raises:
-            InfrastructureError: Another process holds it, which is named; or the file cannot be made or locked.
+            RunInUse: Another process holds it, which is named.
+            InfrastructureError: The file cannot be made or locked.
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +44,7 @@ class RunLock:
         except BlockingIOError:
             holder = _holder(file)
             os.close(file)
-            raise InfrastructureError(
+            raise RunInUse(
                 f"another process is working on this run: {holder} ({path.parent})",
                 hint="wait for it, or stop it first",
             ) from None

@@ -83,14 +83,19 @@ def named_parts(parts: Mapping[str, object], policy: Policy) -> dict[str, object
     return {**found, **{f"`{name}:` of the config": section for name, section in config.items()}}
 
 
-def told_of_left(left: Left) -> str:
-    """One line about a run that the same command began and did not finish."""
+def told_of_left(left: Left, *, cached: bool) -> str:
+    """One line about a run that the same command began and did not finish.
+
+    Args:
+        left: That run.
+        cached: Whether the app's answers in it count for this one.
+    """
     *most, last = left.changed or ("something",)
     changed = f"{', '.join(most)} and {last}" if most else last
     answers = f"{left.answers} answer" + ("s" if left.answers != 1 else "")
     told = (
         f"an unfinished run of this command has {answers} ({left.run_id}), but {changed} changed since:"
-        " this is a new run, and goes on from cached answers alone"
+        f" this is a new run, and {'goes on from cached answers alone' if cached else 'asks the app anew'}"
     )
     if left.batches:
         out = ", ".join(name[:80] for name in left.batches)

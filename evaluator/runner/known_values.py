@@ -19,11 +19,11 @@ from evaluator.runner.opening import (
     FindRelease,
     Job,
     OpenRun,
-    compares_latency,
     gated_cases,
     in_directory,
     open_run,
 )
+from evaluator.runner.sharing import compares_latency
 from evaluator.source.checkout import Checkout
 from evaluator.source.releases import LAST_RELEASE, last_release
 from evaluator.source.worktrees import worktrees
@@ -57,7 +57,7 @@ def pooled_baseline(opened: OpenRun) -> Known | None:
     """
     section = opened.policy.loaded.config.baseline
     together = any(scorer.pairwise for scorer in opened.ready.scorers)
-    if section.pool == 0 or not opened.job.use_cache or together or compares_latency(opened.policy):
+    if section.pool == 0 or not opened.job.use_cache or together or compares_latency(opened.policy.loaded.config):
         return None
     ids = [case.id for case in gated_cases(opened.golden)]
     known = opened.baselines.known(opened.content("base"), ids, most_runs=section.pool, max_age_s=section.max_age)
@@ -131,7 +131,7 @@ async def measured_anchor(opened: OpenRun) -> tuple[Anchor | None, str]:
         with blocking():
             ref = job.named(ref)
     alone = replace(
-        job, base=None, head=ref, pair=None, rules=opened.sources.rules.sha, merge_base=False, opened=None,
+        job, base=None, head=ref, pair=None, rules=opened.sources.rules.sha, merge_base=False, opened=None, timed=False,
         repeats=min(MOST_ANCHOR_REPEATS, policy.loaded.config.max_repeats),
     )  # fmt: skip
     try:

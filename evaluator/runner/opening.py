@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -30,11 +29,13 @@ from evaluator.records import Case, Side
 from evaluator.runner.baselines import Baselines
 from evaluator.runner.identity import content_of, named_parts, run_parts, told_of_left
 from evaluator.runner.progress import Watched
+from evaluator.runner.sharing import scope_of, shares_answers
 from evaluator.scoring.judge.canaries import try_judges
 from evaluator.source.checkout import Checkout, Sources
 from evaluator.source.contents import Contents
 from evaluator.source.paths import resolve
 from evaluator.source.refs import WORKTREE, Pair
+from evaluator.source.scratch import scratch_folder
 from evaluator.source.worktrees import worktrees
 from evaluator.stopping import blocking, within
 from evaluator.wiring.prepare import Prepared, RunRequest, prepared
@@ -66,6 +67,8 @@ class Job:
     fresh: bool = False
     """Start over instead of going on with an unfinished run."""
     use_cache: bool = True
+    timed: bool = True
+    """Whether its latencies count; not an anchor's, so that answers of earlier runs do."""
     repeats: int = 1
     """Answers a case, for a run of one ref alone."""
     overrides: Overrides = field(default_factory=Overrides)
@@ -156,8 +159,8 @@ async def open_run(job: Job, *, spent_usd: float = 0.0, calls_made: int = 0) -> 
             hint="choose another place with LLM_EVAL_GATE_HOME",
         ) from None
     with ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="llm-eval-gate-")))
         with blocking():
+            scratch = stack.enter_context(scratch_folder())
             opening = _read(job, scratch, stack)
         sources, policy, golden = opening.sources, opening.policy, opening.golden
         parts = run_parts(
@@ -166,8 +169,9 @@ async def open_run(job: Job, *, spent_usd: float = 0.0, calls_made: int = 0) -> 
         )  # fmt: skip
         key, runs = run_key(parts), job.home / "runs"
         left = last_of_command(runs, _command(job), key, named_parts(parts, policy))
+        shared = shares_answers(policy.loaded.config, use_cache=job.use_cache, timed=job.timed)
         if left is not None and not job.fresh:
-            job.say(told_of_left(left))
+            job.say(told_of_left(left, cached=shared))
         folder = RunFolder(runs / key, key)
         journal, run_id = folder.open_journal(fresh=job.fresh)
         stack.enter_context(journal)
@@ -185,7 +189,9 @@ async def open_run(job: Job, *, spent_usd: float = 0.0, calls_made: int = 0) -> 
             calls_made=calls_made + ledger.calls,
             accounts=ledger.accounts,
             on_settled=ledger.keep,
-            cache_scope=_scope(job, policy, key, journal),
+            cache_scope=scope_of(journal, shared=shared),
+            # What a judge says hangs on no run, unless every answer is to be asked for anew.
+            judged_scope=scope_of(journal, shared=job.use_cache),
             environ=job.environ,
             home=job.home,
             scratch=scratch,
@@ -197,9 +203,8 @@ async def open_run(job: Job, *, spent_usd: float = 0.0, calls_made: int = 0) -> 
                 prepared(request) as ready,
                 open_engine(request, ready, journal) as engine,
             ):
-                # What a judge says of a canary hangs on no run, unless every answer is to be asked for anew.
-                scope = "" if job.use_cache else request.cache_scope
-                found = await try_judges(ready.scorers, ready.gateway.caller(scope, party=EVALUATION))
+                caller = ready.gateway.caller(request.judged_scope, party=EVALUATION)
+                found = await try_judges(ready.scorers, caller)
                 keep_findings(journal, found)
                 tried = replace(ready, told=(*ready.told, *found.warnings))
                 yield OpenRun(job, sources, policy, golden, tried, journal, run_id, folder.path, baselines, engine)
@@ -303,24 +308,6 @@ def in_directory(sources: Sources, directory: str) -> Sources:
 def _roots(job: Job, sources: Sources) -> dict[Side, Path]:
     both: dict[Side, Path] = {"base": sources.base.path, "head": sources.head.path}
     return both if job.base is not None else {"head": sources.head.path}
-
-
-def _scope(job: Job, policy: Policy, key: str, journal: Journal) -> str:
-    """Which runs share cached answers: all, unless latencies are compared, which must be measured side by side."""
-    if not job.use_cache:
-        # A name that no earlier run had, and that a resumed run has again.
-        own = journal.meta("scope") or secrets.token_hex(16)
-        journal.set_meta("scope", own)
-        return own
-    return key if compares_latency(policy) else ""
-
-
-def compares_latency(policy: Policy) -> bool:
-    """Whether a bound holds head's latency against base's, so that both must be measured side by side."""
-    return any(
-        name.startswith("latency") and section.max_increase is not None
-        for name, section in policy.loaded.config.objectives.items()
-    )
 
 
 def seed_of(journal: Journal) -> int:

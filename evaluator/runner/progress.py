@@ -11,6 +11,8 @@ from evaluator.gate import Standing
 from evaluator.report.escape import terminal
 
 _LOG_EVERY_S, _LIVE_EVERY_S = 15.0, 0.1
+_BAR, _BAR_FROM = 12, 110
+"""Columns of the bar, and of the terminal from which on there is one: in a narrower one the words need the room."""
 
 
 class Meter(Protocol):
@@ -93,6 +95,27 @@ class Counts:
         parts += [f"{self.reused} from the journal"] if self.reused else []
         return ", ".join(parts)
 
+    def fitting(self, columns: int) -> str:
+        """The line for a terminal so wide: in whole words, else short; what does not fit even so is cut off by it."""
+        short = self._short()
+        named = f"{terminal(self._watched.label)}: {short}"
+        return next((line for line in (self.line(), named) if len(line) <= columns), short)
+
+    def _short(self) -> str:
+        """The same as `line`, in few words."""
+        elapsed = self._clock() - self._started
+        rate = (self.done - self.reused) / elapsed if elapsed > 0 else 0.0
+        standing, spent = self._standing(), self._meter.spent_usd
+        expected = self._expected(standing)
+        parts = [f"{self.done}/{expected}"]
+        parts += [f"~{_time((expected - self.done) / rate)}"] if rate > 0 and self.done < expected else []
+        parts += [f"{self.failed} failed"] if self.failed else []
+        parts += [f"${spent:.4f}" if spent < 1 else f"${spent:.2f}"] if spent else []
+        parts += [standing.short] if standing is not None else []
+        parts += [f"{self._meter.calls} calls", f"{rate:.1f}/s" if rate < 100 else f"{rate:.0f}/s"]
+        parts += [f"{standing.cases}/{standing.of} cases"] if standing is not None else []
+        return ", ".join(parts)
+
 
 class LogLines(Counts):
     """A plain line every few seconds, for CI logs."""
@@ -126,14 +149,17 @@ class LiveBar(Counts):
         from rich.progress import Progress as RichProgress
         from rich.table import Column
 
+        console = Console(file=stream)
+        bar = [BarColumn(bar_width=_BAR)] if console.width >= _BAR_FROM else []
+        self._beside = (_BAR + 1) * len(bar)  # and a space
         self._bar = RichProgress(
-            BarColumn(bar_width=12),
+            *bar,
             TextColumn(
                 "{task.description}",
                 markup=False,
                 table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
             ),
-            console=Console(file=stream),
+            console=console,
             transient=True,
             expand=True,
         )
@@ -143,14 +169,18 @@ class LiveBar(Counts):
     def start(self, total: int) -> None:
         """Show the bar."""
         super().start(total)
-        self._task = self._bar.add_task(self.line(), total=total)
+        self._task = self._bar.add_task(self._shown(), total=total)
         self._bar.start()
 
     def _show(self) -> None:
         now = self._clock()
         if now - self._last >= _LIVE_EVERY_S:
             self._last = now
-            self._bar.update(self._task, completed=self.done, total=self.expected, description=self.line())
+            self._bar.update(self._task, completed=self.done, total=self.expected, description=self._shown())
+
+    def _shown(self) -> str:
+        # Asked each time: a window can be made wider or narrower.
+        return self.fitting(self._bar.console.width - self._beside)
 
     def stop(self) -> None:
         """Take the bar away and leave one line."""

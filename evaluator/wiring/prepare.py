@@ -53,7 +53,9 @@ class RunRequest:
     on_settled: Callable[[Budget], None] | None
     """Told after each settlement."""
     cache_scope: str
-    """Runs of one scope share cached answers; a scope of its own shares none."""
+    """Runs of one scope share the app's cached answers; a scope of its own shares none."""
+    judged_scope: str
+    """The same of what judges and other scorers were answered."""
     environ: Mapping[str, str]
     home: Path
     scratch: Path
@@ -138,7 +140,7 @@ async def prepared(request: RunRequest) -> AsyncIterator[Prepared]:
         require_expected(request.loaded, request.cases)
         labels = dataset_labels(config.scorers, request.cases)
         scorers = make_scorers(
-            request.loaded, request.policy_root, gateway.caller(request.cache_scope, party=EVALUATION), labels,
+            request.loaded, request.policy_root, gateway.caller(request.judged_scope, party=EVALUATION), labels,
             environ=request.environ, scratch=request.scratch,
         )  # fmt: skip
         metrics = [metric for scorer in scorers for metric in scorer.metrics] + list(BUILTIN_METRICS)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.pipeline.commands import Said, command
-from tests.standin.app import CONFIG, git, make_app
+from tests.standin.app import CONFIG, commit, git, make_app
 
 
 def app(tmp_path: Path, *, cases: int = 40, config: str = "") -> Path:
@@ -136,7 +136,35 @@ def test_a_budget_below_the_estimate_is_a_warning(tmp_path: Path, budget: str, t
 def test_the_cost_of_an_app_that_was_never_run_is_told_as_unknown(tmp_path: Path) -> None:
     config = CONFIG.replace("{{prompt: prompts/answer.prompt.yml, provider: standin}}", "{{command: cat}}")
     said = validate(make_app(tmp_path / "app", "http://127.0.0.1:1/v1", config=config))
-    assert "cost: unknown before the app was run; after `llm-eval-gate run` of base it is estimated" in said.out
+    assert "cost: unknown before the app was run; after `llm-eval-gate run --ref main` it is estimated" in said.out
+
+
+ECHO = """\
+import json, sys
+for line in sys.stdin:
+    print(json.dumps({"id": json.loads(line)["id"], "text": "x"}), flush=True)
+"""
+
+
+def test_what_base_took_is_known_on_another_branch_too(tmp_path: Path) -> None:
+    config = CONFIG.replace("{{prompt: prompts/answer.prompt.yml, provider: standin}}", "{{command: python3 app.py}}")
+    repo = make_app(tmp_path / "app", "http://127.0.0.1:1/v1", cases=4, config=config)
+    git(repo, "switch", "--quiet", "main")
+    commit(repo, "the app", app_dot_py=ECHO)
+    left = git(repo, "rev-parse", "HEAD")
+    git(repo, "switch", "--quiet", "--create", "feature")
+    commit(repo, "the app changes", app_dot_py=f"# more\n{ECHO}")
+    assert "cost: unknown" in validate(repo).out
+    ran = command(tmp_path / "home", "run", "--repo", str(repo), "--ref", "main")
+    assert "kept as a baseline" in ran.out, ran.out + ran.err
+    git(repo, "switch", "--quiet", "main")
+    commit(repo, "main goes on", README_dot_md="more")
+    git(repo, "switch", "--quiet", "feature")
+    said = validate(repo)
+    assert "cost of one gate run" in said.out, said.out
+    git(repo, "branch", "--quiet", "--move", "main", "trunk")
+    assert "cost: unknown" in validate(repo).out
+    assert "cost of one gate run" in command(tmp_path / "home", "validate", "--repo", str(repo), "--base", left).out
 
 
 def test_the_embedded_model_is_free(tmp_path: Path) -> None:

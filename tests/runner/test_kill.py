@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 async def gate(repo: Path, home: Path, *options: str) -> asyncio.subprocess.Process:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "LLM_EVAL_GATE_HOME": str(home), "STANDIN_KEY": "k"}
+    environment["TMPDIR"] = str(home.parent)
     words = ["-m", "evaluator.cli.main", "gate", "--repo", str(repo), "--head", "change", *options]
     return await asyncio.create_subprocess_exec(
         sys.executable, *words, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
@@ -54,6 +55,8 @@ async def test_after_kill_9_no_answered_call_is_made_again(tmp_path: Path, optio
     # Eighty questions; at most those in flight at a kill (4 workers, 2 kills) were asked twice.
     assert len(set(asked)) == 80
     assert len(asked) - 80 <= 8
+    # Nor does anything stay of the folders that the killed ones worked in.
+    assert {path.name for path in tmp_path.iterdir()} == {"app", "home"}
 
 
 async def test_a_cancelled_run_says_how_to_go_on(tmp_path: Path) -> None:

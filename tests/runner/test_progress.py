@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from evaluator.gate import Standing
 from evaluator.runner.progress import Counts, LogLines, Watched, choose_progress
 from tests.pipeline.commands import command, right
@@ -53,6 +55,44 @@ def test_the_line_tells_cases_calls_rate_time_left_spend_errors_and_the_verdict_
         "base and head: 100/200 answers, about 50s left, 2 failed, $0.2500,"
         " so far: no decision (3 of 4 objectives decided), 50/200 cases judged, 120 calls, 2.0/s, 20 from the journal"
     )
+
+
+def counted(meter: Meter, **known: Any) -> Counts:
+    clock = Clock()
+    counts = Counts(meter, Watched("base and head", lambda: standing(**known)), clock=clock)
+    counts.start(total=400)
+    for number in range(100):
+        counts.advance(failed=number < 2, fresh=True)
+    clock.now = 40.0
+    return counts
+
+
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        (160, "base and head: 100/200 answers, about 40s left, 2 failed, $0.2500,"
+              " so far: no decision (3 of 4 objectives decided), 50/200 cases judged, 120 calls, 2.5/s"),
+        (100, "base and head: 100/200, ~40s, 2 failed, $0.2500, undecided 3/4, 120 calls, 2.5/s, 50/200 cases"),
+        (80, "100/200, ~40s, 2 failed, $0.2500, undecided 3/4, 120 calls, 2.5/s, 50/200 cases"),
+    ],
+)  # fmt: skip
+def test_a_narrower_terminal_is_told_the_same_in_fewer_words(columns: int, line: str) -> None:
+    counts = counted(Meter())
+    assert counts.fitting(columns) == line
+    assert len(line) <= columns
+
+
+def test_eighty_columns_have_room_for_verdict_calls_and_rate_of_a_large_run() -> None:
+    counts = counted(Meter(12.3456, 123_456), failing=1, objectives=14, decided=13, cases=25_000, of=50_000)
+    counts.total, counts.done, counts.failed = 100_000, 12_345, 123
+    cut = counts.fitting(80)[:79]
+    assert all(told in cut for told in ("12345/50000", "123 failed", "$12.35", "1 failing 13/14", "123456 calls", "/s"))
+
+
+def test_each_standing_has_few_words_too() -> None:
+    assert standing(cases=0).short == "too early"
+    assert standing(decided=4).short == "passing 4/4"
+    assert standing(decided=4, failing=1).short == "1 failing 4/4"
 
 
 def test_the_time_for_all_cases_is_the_longest_it_can_take_where_a_decision_may_come_before() -> None:
@@ -127,6 +167,23 @@ def test_on_a_terminal_one_line_lives_and_one_stays(tmp_path: Path) -> None:
     assert any(re.search(r"(about|at most) \d+s left", line) for line in drawn)
     assert re.match(r"base and head: \d+/\d+ answers, \$0\.\d+, so far: passing", drawn[-1]), drawn[-1]
     assert "\x1b[?25h" in shown, "the cursor is shown again"
+
+
+def test_on_a_narrow_terminal_the_words_have_all_the_room(tmp_path: Path) -> None:
+    async def slowly(body: Any, number: int) -> str:
+        await asyncio.sleep(0.05)
+        return right(body)
+
+    with running(slowly) as server:
+        repo = make_app(tmp_path / "app", server.url, cases=120, config=JUDGED)
+        shown = on_a_terminal(repo, tmp_path / "home", columns=80)
+    drawn = re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown))
+    live = [line.strip() for line in drawn[:-2] if "calls" in line]
+    assert any(re.search(r"(too early|undecided \d/\d|passing \d/\d), \d+ calls, [\d.]+/s", line) for line in live), (
+        live
+    )
+    assert all(len(line) <= 80 for line in live if "answers" not in line)
+    assert "━" not in shown
 
 
 def on_a_terminal(repo: Path, home: Path, *, columns: int) -> str:
