@@ -69,23 +69,32 @@ async def test_what_was_in_flight_at_kill_9_counts_against_the_cap(tmp_path: Pat
 def test_at_the_dollar_cap_the_calls_in_flight_are_let_end_and_kept(tmp_path: Path) -> None:
     """Cut off they would be charged with the most that they can cost, and asked again."""
 
-    async def head_takes_long(body: object, number: int) -> str:
-        if "other" in str(body["messages"][0]):  # type: ignore[index]
-            await asyncio.sleep(0.2)
+    asked: list[object] = []
+
+    async def when_nothing_else_is_asked(body: object, number: int) -> str:
+        asked.append(body)
+        seen = 0
+        while seen < len(asked):
+            seen = len(asked)
+            await asyncio.sleep(0.3)
         return right(body)
 
-    config = (
-        CONFIG.replace("{{input: $1, output: $2}}", "{{input: $100, output: $200}}") + "budget: {{max_usd: $0.2}}\n"
-    )
-    config = config.replace("concurrency: 4", "concurrency: 16").replace("{{max: $0.01}}", "{{max: $1}}")
-    with running(head_takes_long) as server:
-        said = command(tmp_path / "home", "gate", "--repo", str(make_app(tmp_path / "app", server.url, config=config)))
-        charged = sum(100 * row.given + 200 * row.made for row in server.log) / 1e6
+    config = CONFIG.replace("concurrency: 4", "concurrency: 16") + "budget: {{max_usd: $0.016}}\n"
+    with running(when_nothing_else_is_asked) as server:
+        repo = make_app(tmp_path / "app", server.url, config=config)
+        git(repo, "switch", "--quiet", "main")
+        dear = PROMPT.replace("maxTokens: 20", "maxTokens: 5000")  # no call of base has room in its share
+        commit(repo, "a dear base", prompts__answer_dot_prompt_dot_yml=dear.format(system="good"))
+        git(repo, "switch", "--quiet", "--create", "cheap")
+        commit(repo, "a cheap head", prompts__answer_dot_prompt_dot_yml=PROMPT.format(system="other"))
+        said = command(tmp_path / "home", "gate", "--repo", str(repo), "--head", "cheap")
+        charged = sum(row.given + 2 * row.made for row in server.log) / 1e6
     assert said.code == 3
     told = re.search(r"kept: (\d+) answers; spent: \$([\d.]+) in (\d+) calls", said.err)
     assert told is not None, said.err
+    assert "base's calls have used base's share" in said.err
     assert float(told[2]) == pytest.approx(charged, abs=1e-4)
-    assert int(told[1]) == int(told[3]) == len(server.requests)
+    assert int(told[1]) == int(told[3]) == len(server.requests) > 0
 
 
 def test_the_cap_that_is_named_is_enough_where_no_limit_of_tokens_makes_a_call_dear(tmp_path: Path) -> None:
