@@ -112,7 +112,7 @@ class Budget:
             BudgetError: The call could pass a cap, or its party's share, even after all calls in flight have settled.
             InfrastructureError: What is in flight cannot be stored.
         """
-        if worst_usd > self.dearest.get(party, 0.0):
+        if worst_usd > self.dearest.get(party, -1.0):
             self.dearest[party] = worst_usd
         while self._ended or not (self._has_calls(party) and self._has_money(party, worst_usd, self._reserved)):
             never = not (self._has_calls(party) and self._has_money(party, worst_usd, {}))

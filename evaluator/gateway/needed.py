@@ -59,19 +59,19 @@ def needed(budget: Budget, answered: Mapping[str, Answered], cases: int, *, each
         each: How many answers of each side a case are wanted at first.
     """
     sides = budget.sides or tuple(side for side in SIDES if side in budget.accounts)
-    if not sides or not cases:  # batches are charged to nobody in particular
-        return None
+    if not cases or not any(side in budget.accounts or side in budget.dearest for side in sides):
+        return None  # batches are charged to nobody in particular
     done = {party: answered.get(party, Answered()) for party in (*sides, EVALUATION)}
     accounts = {party: budget.accounts.get(party, Account()) for party in done}
     # Close cases are asked again: who is in the middle of a later round needs what that takes.
     rounds = max(each, math.ceil(max(done[side].answers for side in sides) / cases))
     wanted = {party: rounds * cases * (len(sides) if party == EVALUATION else 1) for party in done}
 
-    def at_the_end(spent: Mapping[str, float], kept: Mapping[str, float]) -> dict[str, float]:
-        """What each party will have used."""
+    def at_the_end(spent: Mapping[str, float], kept: Mapping[str, float], *, least: float = 0.0) -> dict[str, float]:
+        """What each party will have used, where an answer takes that at least."""
         took = {party: max(spent[party], kept[party]) / max(1, one.answers) for party, one in done.items()}
         for side in sides:  # of one that has not answered yet, nothing is known but the other
-            took[side] = took[side] or max(took[other] for other in sides)
+            took[side] = max(took[side] or max(took[other] for other in sides), least)
         left = {party: max(0, wanted[party] - one.answers) for party, one in done.items()}
         return {party: spent[party] + MARGIN * left[party] * took[party] for party in done}
 
@@ -87,7 +87,9 @@ def needed(budget: Budget, answered: Mapping[str, Answered], cases: int, *, each
         usd = usd if usd > budget.max_usd else None
     if budget.max_calls is not None:
         ends = at_the_end(
-            {party: one.calls for party, one in accounts.items()}, {party: one.calls for party, one in done.items()}
+            {party: one.calls for party, one in accounts.items()},
+            {party: one.calls for party, one in done.items()},
+            least=1.0,
         )
         most = math.ceil(max(ends[side] for side in sides))
         others = budget.calls - sum(one.calls for one in budget.accounts.values())

@@ -27,7 +27,7 @@ def told_of_kept(journal: Journal, ledger: Ledger, error: BaseException, *, resu
         if answers or ledger.calls:
             first = ""
             if isinstance(error, BudgetError):  # the same command alone would stop at once
-                first = f", raise {error.needs or 'the cap'} {_where(overrides)}, then"
+                first = f", raise {error.needs or 'the cap'} {_where(error.needs, overrides)}, then"
             go_on = f" To go on from there{first}: {resume}" if resume else ""
             # Nothing spent may mean that no price is known: then it is no figure to tell.
             spent = f"spent: ${ledger.spent_usd:.4f} in" if ledger.spent_usd else "made:"
@@ -62,7 +62,7 @@ def with_needs(
     if found is None:
         return error
     kept = "what is answered is kept and will not be paid again"
-    hint = f"raise {found.caps} {_where(overrides)}, or use fewer cases; {kept}"
+    hint = f"raise {found.caps} {_where(found.caps, overrides)}, or use fewer cases; {kept}"
     hint += f"; {SHORTER_HINT}" if found.usd else ""
     return BudgetError(f"{error.message}; {found}", hint=hint, needs=found.caps)
 
@@ -71,6 +71,7 @@ def _more(one: Answered, calls: Sequence[Call], usd: float | None, *, answers: i
     return Answered(one.answers + answers, one.usd + (usd or 0.0), one.calls + len(calls))
 
 
-def _where(overrides: Overrides) -> str:
-    """Where whoever runs this has set the caps."""
-    return "by `max-cost-usd`" if overrides.max_usd is not None else "in the config at base"
+def _where(caps: str, overrides: Overrides) -> str:
+    """Where whoever runs this has set what is to be raised."""
+    from_outside = overrides.max_usd is not None and "`max_usd`" in caps
+    return "with the input `max-cost-usd`" if from_outside else "in the config at base"

@@ -71,10 +71,13 @@ def test_where_nothing_is_answered_the_first_call_must_have_room() -> None:
     found = needed(budget, {}, 4)
     assert found is not None
     assert found.caps == "`max_usd` to at least $0.0166"
+    budget = Budget(max_calls=1, sides=SIDES, dearest={"head": 0.0})
+    assert needed(budget, {}, 4) == Needed(None, 10, 1)
 
 
 def test_of_batches_nothing_is_known_by_side() -> None:
-    assert needed(Budget(1.0), {}, 4) is None
+    answered = {side: Answered(4, 1.0, 4) for side in SIDES}
+    assert needed(Budget(1.0, sides=SIDES, spent_usd=1.0, calls=8), answered, 4) is None
 
 
 @pytest.mark.parametrize("judged", [False, True])

@@ -70,20 +70,25 @@ def test_at_the_dollar_cap_the_calls_in_flight_are_let_end_and_kept(tmp_path: Pa
     """Cut off they would be charged with the most that they can cost, and asked again."""
 
     asked: list[object] = []
+    base_is_answered = asyncio.Event()
 
-    async def when_nothing_else_is_asked(body: object, number: int) -> str:
+    async def base_first(body: object, number: int) -> str:
         asked.append(body)
+        base = "good" in str(body["messages"][0])  # type: ignore[index]
+        if not base:
+            await base_is_answered.wait()
         seen = 0
-        while seen < len(asked):
+        while seen < len(asked):  # until nothing else is asked
             seen = len(asked)
             await asyncio.sleep(0.3)
-        return right(body)
+        base_is_answered.set()
+        return "word " * 2000 if base else right(body)
 
     config = CONFIG.replace("concurrency: 4", "concurrency: 16") + "budget: {{max_usd: $0.016}}\n"
-    with running(when_nothing_else_is_asked) as server:
+    with running(base_first) as server:
         repo = make_app(tmp_path / "app", server.url, config=config)
         git(repo, "switch", "--quiet", "main")
-        dear = PROMPT.replace("maxTokens: 20", "maxTokens: 5000")  # no call of base has room in its share
+        dear = PROMPT.replace("maxTokens: 20", "maxTokens: 2500")  # two calls of base have no room in its share
         commit(repo, "a dear base", prompts__answer_dot_prompt_dot_yml=dear.format(system="good"))
         git(repo, "switch", "--quiet", "--create", "cheap")
         commit(repo, "a cheap head", prompts__answer_dot_prompt_dot_yml=PROMPT.format(system="other"))
