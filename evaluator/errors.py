@@ -104,4 +104,13 @@ class ProviderError(InfrastructureError):
 
 
 class BudgetError(InfrastructureError):
-    """The next call could pass the spending cap, so it was not made."""
+    """The next call could pass the spending cap, so it was not made.
+
+    Args:
+        needs: Which cap must be raised, and to how much: "`max_usd` to at least $0.0260"; empty if that is not known.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", exit_code: int | None = None, needs: str = "") -> None:
+        """Store the message; see the class for the arguments."""
+        super().__init__(message, hint=hint, exit_code=exit_code)
+        self.needs = needs

@@ -29,8 +29,9 @@ from evaluator.results.assembly import Effort, RunFacts, build_document
 from evaluator.results.slices import gating_tags
 from evaluator.results.table import Table, cluster_numbers, read_table
 from evaluator.runner.alone import answer_all
+from evaluator.runner.asking import run_all
 from evaluator.runner.baselines import Known
-from evaluator.runner.concluding import concluded, error_bound, run_all
+from evaluator.runner.concluding import concluded, error_bound
 from evaluator.runner.estimate import Estimate, earlier, estimate
 from evaluator.runner.known_values import (
     Anchor,
@@ -157,7 +158,8 @@ async def _run_pair(opened: OpenRun) -> Decided:
     expected = await _estimate(opened, known, anchor)
     decider = _decider(opened, gated, known, anchor)
     watched = Watched("base and head" if known is None else "head", lambda: decider.standing)
-    await run_all(opened, gated, decider, job.show(ready.gateway, watched), sides=len(SIDES) if known is None else 1)
+    answers = len(SIDES) if known is None else 1
+    await run_all(opened, gated, decider, job.show(ready.gateway, watched), answers_a_case=answers)
     if added:
         work = AllOnce(len(added), SIDES, seed=seed_of(journal))
         await run_all(opened, added, work, job.show(ready.gateway, Watched("new cases")))

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 
 from evaluator.engines.interface import Progress, Schedule, Work
 from evaluator.engines.units import Unit, run_unit, units_of
+from evaluator.errors import BudgetError
 from evaluator.journal.journal import Journal
 from evaluator.records import Side
 
 _Task = asyncio.Task[dict[Side, dict[str, float]]]
+_LAST_ANSWERS_S = 5.0
+"""Past the budget: nothing is in flight then, and what was answered is kept within moments."""
 
 
 class LocalEngine:
@@ -41,6 +44,10 @@ class LocalEngine:
                     unit = running.pop(task)
                     for side, values in task.result().items():
                         work.tell(side, unit.case, unit.repeat, values)
+        except BudgetError:  # no call is begun any more; whose last one has just been paid for is let end
+            if running:
+                await asyncio.wait(running, timeout=_LAST_ANSWERS_S)
+            raise
         finally:
             await _cancel(running)
             progress.stop()

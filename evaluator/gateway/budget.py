@@ -2,21 +2,23 @@
 
 Shares. Where base and head run side by side, each may use, spent and in flight, half of what is left of the cap without
 the judges, for whom a fifth is kept until they have used more. So head can neither spend nor hold what base needs: base
-never waits for money that head has in flight. Whoever reaches its share ends the run.
+never waits for money that head has in flight. Whoever reaches its share ends the run: nobody begins another call,
+and those in flight are let end, since they are reserved and their answers are paid for.
 """
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from evaluator.errors import BudgetError
-from evaluator.records import SIDES, Side
+from evaluator.records import Side
 
 BUDGET_HINT = (
     "raise `budget:` in the config at base, or use fewer cases; what is answered is kept and will not be paid again"
 )
+SHORTER_HINT = "a limit on each answer (`max_tokens`) lowers what calls could cost"
 EVALUATION = "evaluation"
 """The party that judges and other scorers spend for."""
 KEPT_FOR_EVALUATION = 0.2
@@ -35,6 +37,15 @@ class Account:
     outside_calls: int = 0
     outside_unknown: int = 0
     """Of `outside_calls`: those whose cost is not known, and is in no sum."""
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """Calls that are begun and not settled."""
+
+    calls: int = 0
+    usd: Mapping[str, float] = field(default_factory=dict)
+    """The most that they can cost, by party."""
 
 
 @dataclass(slots=True)
@@ -64,23 +75,33 @@ class Budget:
     hint: str = BUDGET_HINT
     on_settled: Callable[["Budget"], None] | None = None
     """Told after each settlement, so that what is spent can be stored; must not raise."""
+    on_begun: Callable[["Budget"], Awaitable[None]] | None = None
+    """Awaited before a call under a cap is sent, so that what is in flight is stored before it can be charged."""
+    ends_run: bool = True
+    """Whether the run ends with it: who is refused waits for the calls in flight, and nobody begins another. The cap of
+    a case ends nothing, and refuses at once."""
     sides: tuple[Side, ...] = ()
     """Who shares the cap in equal parts; empty for a cap without shares."""
     judged: bool = False
     """Whether a part is kept for judges."""
     accounts: dict[str, Account] = field(default_factory=dict)
     """By party: a side, or EVALUATION. What is spent for nobody in particular is in the totals alone."""
+    untold: Callable[[], Mapping[str, Account]] = dict
+    """What others may spend on the same cap, or have spent, and have not told yet; by party."""
+    dearest: dict[str, float] = field(default_factory=dict)
+    """By party, the most that one of the calls that it asked for can cost."""
     _reserved: dict[str, float] = field(default_factory=dict)
     _in_flight: int = 0
     _ended: str = ""
-    """Why no call of anybody is begun any more: somebody's calls are used up, which ends the run."""
+    """Why no call of anybody is begun any more: somebody was refused, which ends the run."""
     _waiting: list[asyncio.Future[None]] = field(default_factory=list)
 
     @asynccontextmanager
     async def reserve(self, worst_usd: float, *, party: str = "", outside: bool = False) -> AsyncIterator[Reservation]:
         """Set aside the most that a call can cost; wait for calls in flight to settle if that could make room.
 
-        Nothing is awaited once the call has ended: a call that is cancelled settles too.
+        Who is refused by the budget of a run waits until nothing is in flight, because the run ends with that. Nothing
+        is awaited once the call has ended: a call that is cancelled settles too.
 
         Args:
             worst_usd: The most that the call can cost.
@@ -89,19 +110,23 @@ class Budget:
 
         Raises:
             BudgetError: The call could pass a cap, or its party's share, even after all calls in flight have settled.
+            InfrastructureError: What is in flight cannot be stored.
         """
+        if worst_usd > self.dearest.get(party, -1.0):
+            self.dearest[party] = worst_usd
         while self._ended or not (self._has_calls(party) and self._has_money(party, worst_usd, self._reserved)):
-            if self.sides and not self._ended and not self._has_calls(party):
+            never = not (self._has_calls(party) and self._has_money(party, worst_usd, {}))
+            if never and self.ends_run and not self._ended:
                 self._ended = self._why(party, worst_usd)
-            # Who asks for what cannot be must not be let wait. Past a number of calls those under way are let end: the
-            # run ends with this, and their answers are paid for.
-            if not self._in_flight or not self._has_money(party, worst_usd, {}):
+            if not self._in_flight or (never and not self.ends_run):
                 raise BudgetError(self._ended or self._why(party, worst_usd), hint=self.hint)
             await self._next_settlement()
         reservation, account = Reservation(worst_usd), self._begun(party)
         self._reserved[party] = self._reserved.get(party, 0.0) + worst_usd
         self._in_flight += 1
         try:
+            if self.on_begun is not None and self.capped:
+                await self.on_begun(self)
             yield reservation
         finally:
             self._in_flight -= 1
@@ -115,6 +140,20 @@ class Budget:
                     future.set_result(None)
             if self.on_settled is not None:
                 self.on_settled(self)
+
+    @property
+    def capped(self) -> bool:
+        """Whether there is a cap at all."""
+        return self.max_usd is not None or self.max_calls is not None
+
+    @property
+    def in_flight(self) -> InFlight:
+        """The calls that are begun and not settled, or may be."""
+        usd, calls = {party: one for party, one in self._reserved.items() if one > 0.0}, self._in_flight
+        for party, one in self.untold().items():
+            usd[party] = usd.get(party, 0.0) + one.spent_usd
+            calls += one.calls
+        return InFlight(calls, usd)
 
     def _begun(self, party: str) -> Account:
         """Count a call that is begun; gives its party's account."""
@@ -157,13 +196,17 @@ class Budget:
         """
         if self.max_calls is not None and self.calls + calls > self.max_calls:
             raise BudgetError(
-                f"{calls} calls would pass {self.name} of {self.max_calls} calls ({self.calls} made)", hint=self.hint
+                f"{calls} calls would pass {self.name} of {self.max_calls} calls ({self.calls} made)",
+                hint=self.hint,
+                needs=f"`max_calls` to at least {self.calls + calls}",
             )
-        if self.max_usd is not None and self.spent_usd + sum(self._reserved.values()) + worst_usd > self.max_usd:
+        used = self.spent_usd + sum(self._reserved.values())
+        if self.max_usd is not None and used + worst_usd > self.max_usd:
             raise BudgetError(
                 f"{calls} calls could cost ${worst_usd:.4f}, which would pass {self.name} of {_dollars(self.max_usd)}"
                 f" (${self.spent_usd:.4f} spent in {self.calls} calls)",
-                hint=f"{self.hint}; a limit on each answer (`max_tokens`) lowers what calls could cost",
+                hint=f"{self.hint}; {SHORTER_HINT}",
+                needs=f"`max_usd` to at least {rounded_up(used + worst_usd)}",
             )
 
     async def _next_settlement(self) -> None:
@@ -246,29 +289,6 @@ def _dollars(cap: float) -> str:
     return f"${cap:.2f}" if math.isclose(cap, round(cap, 2)) else f"${cap:.4g}"
 
 
-def needed(budget: Budget, answered: Mapping[Side, int], cases: int) -> str:
-    """What a cap would have had to be for one answer a case, by what was spent so far, in words; empty if unknown.
-
-    Args:
-        budget: With its accounts.
-        answered: By side, how many answers there are.
-        cases: How many cases there are.
-    """
-    sides = [side for side in SIDES if answered.get(side)]
-    if not sides or not budget.sides or not budget.accounts:  # batches are charged to nobody in particular
-        return ""
-    judges = budget.accounts.get(EVALUATION, Account())
-    wanted, of = len(budget.sides) * cases, sum(answered[side] for side in sides)
-    told = []
-    if budget.max_usd is not None:
-        largest = max(budget.accounts.get(side, Account()).spent_usd / answered[side] for side in sides)
-        told.append(f"${_cap(budget, largest * wanted, judges.spent_usd / of * wanted):.4f}")
-    if budget.max_calls is not None:
-        most = max(budget.accounts.get(side, Account()).calls / answered[side] for side in sides)
-        told.append(f"{_cap(budget, most * wanted, judges.calls / of * wanted):.0f} calls")
-    return f"about {' and '.join(told)} would have been needed for one answer a case" if told else ""
-
-
-def _cap(budget: Budget, sides: float, judges: float) -> float:
-    """The cap with which both the sides' shares and what is kept for judges suffice."""
-    return max(sides + judges, sides / (1.0 - KEPT_FOR_EVALUATION) if budget.judged else 0.0)
+def rounded_up(usd: float) -> str:
+    """A sum that must suffice: "$0.0171", never a trifle less than it is."""
+    return f"${math.ceil(usd * 1e4 - 1e-6) / 1e4:.4f}"

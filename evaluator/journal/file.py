@@ -213,6 +213,16 @@ class JournalFile:
         if self._failed is not None:
             raise self._failed
 
+    async def committed(self) -> None:
+        """Wait for the end of this turn of the event loop, when what was put in it is on disk.
+
+        Raises:
+            InfrastructureError: It is not.
+        """
+        await asyncio.sleep(0)
+        if self._failed is not None:
+            raise self._failed
+
     def _rows(self, statement: str, row: tuple[object, ...] = ()) -> Iterator[Any]:
         if self._failed is not None:
             raise self._failed

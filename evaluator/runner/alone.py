@@ -1,20 +1,11 @@
 """One ref alone, every case of the golden set: what `run`, the baseline of a branch and the anchor have in common."""
 
-from collections.abc import Sequence
-
-from evaluator.engines.interface import Schedule
-from evaluator.journal.journal import Journal
-from evaluator.records import Case, Side
+from evaluator.records import Side
 from evaluator.results.table import Table, read_table
+from evaluator.runner.asking import run_all
 from evaluator.runner.opening import OpenRun, seed_of
 from evaluator.runner.progress import Watched
 from evaluator.runner.work import AllOnce
-from evaluator.wiring.prepare import Prepared
-
-
-def schedule_of(cases: Sequence[Case], ready: Prepared, journal: Journal, *, answers_a_case: int) -> Schedule:
-    """How the cases of a run are asked and scored."""
-    return Schedule(cases, ready.targets, ready.scorers, ready.concurrency, seed_of(journal), answers_a_case)
 
 
 async def answer_all(opened: OpenRun, *, label: str, measured_as: Side = "head") -> tuple[Table, str]:
@@ -33,8 +24,7 @@ async def answer_all(opened: OpenRun, *, label: str, measured_as: Side = "head")
     """
     job, ready, journal, cases = opened.job, opened.ready, opened.journal, list(opened.golden.cases)
     work = AllOnce(len(cases), ("head",), repeats=job.repeats, seed=seed_of(journal))
-    schedule = schedule_of(cases, ready, journal, answers_a_case=job.repeats)
-    await opened.engine.run(schedule, work, journal, job.show(ready.gateway, Watched(label)))
+    await run_all(opened, cases, work, job.show(ready.gateway, Watched(label)), answers_a_case=job.repeats)
 
     def read(side: Side) -> Table:
         """The numbers, as those of a side."""

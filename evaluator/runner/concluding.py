@@ -1,43 +1,19 @@
-"""What a run of two refs comes to beside its numbers: outages, a base that is no measure, a budget that did not do."""
+"""What a run of two refs comes to beside its numbers: outages, a base that is no measure."""
 
 from collections.abc import Sequence
 
 from evaluator.config.objectives import DEFAULT_MAX_ERROR_RATE
-from evaluator.engines.interface import Progress, Work
-from evaluator.errors import BudgetError
 from evaluator.gate import SliceResult, with_outages
 from evaluator.gate.broken_base import not_compared, without_base
 from evaluator.gate.own_waits import LATENCY_COLUMN, with_own_waits
-from evaluator.gateway.budget import needed
 from evaluator.journal.folder import run_key
-from evaluator.records import SIDES, BoundKind, Case, Objective, Side, Verdict
+from evaluator.records import BoundKind, Case, Objective, Verdict
 from evaluator.results.slices import with_gated_slices
 from evaluator.results.table import Table
-from evaluator.runner.alone import schedule_of
 from evaluator.runner.alone_again import held_up
 from evaluator.runner.opening import OpenRun
 
 _HELD_UP = "held_up"
-
-
-async def run_all(
-    opened: OpenRun, cases: Sequence[Case], work: Work, progress: Progress, *, sides: int = len(SIDES)
-) -> None:
-    """Run what `work` asks for, of so many sides.
-
-    Raises:
-        BudgetError: A cap or a side's share of it is reached; says what was spent, and what it would have taken.
-        EvalGateError: Anything else that keeps the run from its end.
-    """
-    ready, journal = opened.ready, opened.journal
-    try:
-        await opened.engine.run(schedule_of(cases, ready, journal, answers_a_case=sides), work, journal, progress)
-    except BudgetError as error:
-        answered: dict[Side, int] = dict.fromkeys(SIDES, 0)
-        for _, side, _, _ in journal.all_outputs():
-            answered[side] += 1
-        told = needed(ready.gateway.budget, answered, len(opened.golden.gated))
-        raise BudgetError(f"{error.message}; {told}" if told else error.message, hint=error.hint) from None
 
 
 async def concluded(

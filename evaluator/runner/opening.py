@@ -30,6 +30,7 @@ from evaluator.runner.baselines import Baselines
 from evaluator.runner.identity import content_of, named_parts, run_parts, told_of_left
 from evaluator.runner.progress import Watched
 from evaluator.runner.sharing import scope_of, shares_answers
+from evaluator.runner.stopped import told_of_kept
 from evaluator.scoring.judge.canaries import try_judges
 from evaluator.source.checkout import Checkout, Sources
 from evaluator.source.contents import Contents
@@ -179,6 +180,8 @@ async def open_run(job: Job, *, spent_usd: float = 0.0, calls_made: int = 0) -> 
             job.say(f"{journal.damaged} damaged records of the run journal were dropped, and are asked again")
         journal.forget_outages()
         ledger = Ledger(journal, before=(spent_usd, calls_made))
+        if ledger.just_lost:
+            job.say(ledger.lost)
         request = RunRequest(
             loaded=policy.loaded,
             policy_root=policy.root,
@@ -189,6 +192,7 @@ async def open_run(job: Job, *, spent_usd: float = 0.0, calls_made: int = 0) -> 
             calls_made=calls_made + ledger.calls,
             accounts=ledger.accounts,
             on_settled=ledger.keep,
+            on_begun=ledger.keep_begun,
             cache_scope=scope_of(journal, shared=shared),
             # What a judge says hangs on no run, unless every answer is to be asked for anew.
             judged_scope=scope_of(journal, shared=job.use_cache),
@@ -206,28 +210,20 @@ async def open_run(job: Job, *, spent_usd: float = 0.0, calls_made: int = 0) -> 
                 caller = ready.gateway.caller(request.judged_scope, party=EVALUATION)
                 found = await try_judges(ready.scorers, caller)
                 keep_findings(journal, found)
-                tried = replace(ready, told=(*ready.told, *found.warnings))
+                lost = (ledger.lost,) if ledger.lost else ()
+                tried = replace(ready, told=(*ready.told, *lost, *found.warnings))
                 yield OpenRun(job, sources, policy, golden, tried, journal, run_id, folder.path, baselines, engine)
             journal.keep()
-        except BaseException:
-            _tell_what_is_kept(job, journal, ledger)
+        except BaseException as error:
+            told = told_of_kept(journal, ledger, error, resume=job.resume, overrides=job.overrides)
+            if told:
+                job.say(told)
             raise
 
 
 def _command(job: Job) -> str:
     """Identity of what was asked for, in words: the same ones mean another content after a change."""
     return run_key({"words": (job.repo, job.base, job.head, job.config, job.directory, job.rules, job.merge_base)})
-
-
-def _tell_what_is_kept(job: Job, journal: Journal, ledger: Ledger) -> None:
-    """Say how far a run came that has no result; nothing, if it has come to nothing."""
-    with suppress(InfrastructureError):  # a journal that fails has told why
-        answers = journal.answers()
-        if answers or ledger.calls:
-            go_on = f" To go on from there: {job.resume}" if job.resume else ""
-            # Nothing spent may mean that no price is known: then it is no figure to tell.
-            spent = f"spent: ${ledger.spent_usd:.4f} in" if ledger.spent_usd else "made:"
-            job.say(f"kept: {answers} answers; {spent} {ledger.calls} calls.{go_on}")
 
 
 def _read(job: Job, scratch: Path, stack: ExitStack) -> Opening:

@@ -1,7 +1,7 @@
 """Sets up what a run needs from its config: gateway, targets, scorers, metrics and objectives."""
 
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +52,8 @@ class RunRequest:
     """What of it each party has spent."""
     on_settled: Callable[[Budget], None] | None
     """Told after each settlement."""
+    on_begun: Callable[[Budget], Awaitable[None]] | None
+    """Awaited before a call under a cap is sent."""
     cache_scope: str
     """Runs of one scope share the app's cached answers; a scope of its own shares none."""
     judged_scope: str
@@ -129,6 +131,7 @@ async def prepared(request: RunRequest) -> AsyncIterator[Prepared]:
                     spent_usd=request.spent_usd,
                     calls=request.calls_made,
                     on_settled=request.on_settled,
+                    on_begun=request.on_begun,
                     sides=tuple(request.roots) if len(request.roots) > 1 else (),
                     judged=bool(scorer_models(config)),
                     accounts=dict(request.accounts),

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from evaluator.errors import BudgetError
-from evaluator.gateway.budget import EVALUATION, KEPT_FOR_EVALUATION, Account, Budget, needed
+from evaluator.errors import BudgetError, InfrastructureError
+from evaluator.gateway.budget import EVALUATION, KEPT_FOR_EVALUATION, Budget
 from evaluator.records import SIDES
 
 RUNS = 300
@@ -138,8 +138,9 @@ async def test_head_at_its_share_is_refused_with_what_everybody_has_spent() -> N
     assert said.startswith("head's calls have used head's share of the budget: the next call could cost $0.0100")
     assert "the share is $0.4000 of $1.00" in said
     assert said.endswith("spent by base $0.1000 in 2 calls, head $0.4000 in 4 calls, judges $0.0200 in 1 calls")
-    async with budget.reserve(0.3, party="base"):
-        pass
+    with pytest.raises(BudgetError, match="head's share"):  # the run ends: nobody's call is begun and lost
+        async with budget.reserve(0.01, party="base"):
+            pass
 
 
 async def test_calls_are_shared_like_money() -> None:
@@ -165,18 +166,6 @@ async def test_judges_that_use_more_than_was_kept_leave_the_sides_equal_parts_of
     assert budget.share_usd() == pytest.approx(0.2)
 
 
-def test_what_it_would_have_taken_is_enough_for_both_sides_shares() -> None:
-    budget = Budget(1.0, 100, sides=SIDES, judged=True)
-    budget.accounts = {"base": Account(0.1, 10), "head": Account(0.4, 20), EVALUATION: Account(0.02, 4)}
-    said = needed(budget, {"base": 10, "head": 10}, 50)
-    # 50 answers of head cost $2.00, so both shares together $4.00, of a cap of which a fifth is kept for judges.
-    assert said == "about $5.0000 and 250 calls would have been needed for one answer a case"
-    assert needed(budget, {"base": 0, "head": 0}, 50) == ""
-    assert needed(Budget(1.0), {"base": 1, "head": 1}, 50) == ""
-    budget.accounts = {}  # in batches nobody spends by itself, so nothing is known of a side's answers
-    assert needed(budget, {"base": 10, "head": 10}, 50) == ""
-
-
 async def test_what_is_asked_outside_of_cases_is_told_apart_and_unknown_is_not_taken_for_nothing() -> None:
     budget = Budget(sides=SIDES)
     for side, counts in (("base", None), ("head", 0.02), ("head", 0.03)):
@@ -188,3 +177,65 @@ async def test_what_is_asked_outside_of_cases_is_told_apart_and_unknown_is_not_t
     assert budget.outside_usd("head") != budget.outside_usd("head")  # NaN: nobody knows
     assert budget.outside_usd("head", measured_as="base") == 0.05  # it makes base no dearer, and no use
     assert budget.accounts["head"].outside_unknown == budget.accounts["base"].outside_unknown == 1
+
+
+async def test_who_is_refused_waits_for_the_calls_in_flight_and_nobody_begins_another() -> None:
+    budget = Budget(1.0, sides=SIDES)
+    answered, told = asyncio.Event(), list[str]()
+
+    async def call(party: str, worst: float, *, until: asyncio.Event | None = None) -> None:
+        try:
+            async with budget.reserve(worst, party=party) as held:
+                held.spent_usd = worst
+                if until is not None:
+                    await until.wait()
+                held.spent_usd = 0.01
+                told.append(f"{party} was answered")
+        except BudgetError:
+            told.append(f"{party} was refused")
+
+    under_way = asyncio.create_task(call("head", 0.4, until=answered))
+    await asyncio.sleep(0)
+    others = [asyncio.create_task(call("base", 0.6)), asyncio.create_task(call("head", 0.01))]
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert told == [], "the call in flight is let end first"
+    answered.set()
+    await asyncio.gather(under_way, *others)
+    assert told == ["head was answered", "base was refused", "head was refused"]
+    assert (budget.spent_usd, budget.calls) == (0.01, 1)
+
+
+async def test_the_cap_of_a_case_refuses_at_once_and_ends_nothing() -> None:
+    budget = Budget(1.0, 3, ends_run=False)
+    async with budget.reserve(0.5):
+        with pytest.raises(BudgetError):
+            async with budget.reserve(1.1):
+                pass
+        async with budget.reserve(0.2), budget.reserve(0.2):
+            with pytest.raises(BudgetError, match="3 calls is used up"):
+                async with budget.reserve(0.0):
+                    pass
+
+
+async def test_a_call_under_a_cap_begins_when_it_is_stored_what_is_in_flight() -> None:
+    stored: list[tuple[int, float]] = []
+
+    async def store(budget: Budget) -> None:
+        stored.append((budget.in_flight.calls, sum(budget.in_flight.usd.values())))
+
+    for budget in (Budget(1.0, on_begun=store), Budget(max_calls=9, on_begun=store), Budget(on_begun=store)):
+        async with budget.reserve(0.25, party="base"), budget.reserve(0.5, party="head"):
+            pass
+    assert stored == [(1, 0.25), (2, 0.75)] * 2, "without a cap nothing hangs on it"
+
+
+async def test_a_call_that_cannot_be_stored_is_not_made() -> None:
+    async def fails(budget: Budget) -> None:
+        raise InfrastructureError("the disk is full")
+
+    budget = Budget(1.0, on_begun=fails)
+    with pytest.raises(InfrastructureError, match="disk"):
+        async with budget.reserve(0.5):
+            pytest.fail("it was sent")
+    assert (budget.spent_usd, budget.in_flight.calls) == (0.0, 0)

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from evaluator.engines.ray.lending import Caps, Grant, Notice, Standing, Wish
 from evaluator.engines.ray.session import Session
-from evaluator.engines.ray.treasury import Caps, Grant, Notice, Standing, Treasury, Wish
+from evaluator.engines.ray.treasury import Treasury
 from evaluator.engines.ray.worker import Worker
 from evaluator.errors import InfrastructureError
 
@@ -56,10 +57,10 @@ def treasury_died() -> InfrastructureError:
     return InfrastructureError("the process that shares out the budget has died", hint="run it again: it goes on")
 
 
-def start_treasury(session: Session, caps: Caps) -> Any:
+def start_treasury(session: Session, caps: Caps, *, keeps: bool) -> Any:
     """Start the coordinator of all workers; gives Ray's handle."""
     kind = session.ray.remote(num_cpus=0, max_restarts=0, max_concurrency=_AT_ONCE)(Treasury)
-    return kind.remote(caps)
+    return kind.remote(caps, keeps=keeps)
 
 
 def start_worker(session: Session, number: int) -> Any:

@@ -2,19 +2,20 @@
 
 import asyncio
 import pickle
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from evaluator import __version__
 from evaluator.config.model import ProviderSection
 from evaluator.engines.ray.actors import RemoteTreasury, start_treasury, start_worker, treasury_died
+from evaluator.engines.ray.lending import Caps, Parties
 from evaluator.engines.ray.messages import About, Batch, Opened, Spent, Task, Trouble
 from evaluator.engines.ray.place import leave_mark, machine
 from evaluator.engines.ray.session import Session
-from evaluator.engines.ray.spending import with_lost
-from evaluator.engines.ray.treasury import Caps
+from evaluator.engines.ray.spending import caps_of, untold, with_lost
 from evaluator.errors import InfrastructureError
+from evaluator.gateway.budget import Account, Budget
 from evaluator.records import Case, Output, Side
 from evaluator.wiring.prepare import RunRequest
 
@@ -53,7 +54,8 @@ class Died:
     number: int
 
 
-News: TypeAlias = tuple[Member, Batch] | Died
+News: TypeAlias = tuple[Member, Batch] | Died | InfrastructureError
+"""The last: what is granted cannot be kept."""
 
 
 @dataclass(slots=True)
@@ -64,7 +66,13 @@ class Crew:
     members: list[Member]
     treasury: Any
     news: asyncio.Queue[News] = field(default_factory=asyncio.Queue)
+    held: Parties = field(default_factory=dict)
+    """What the workers may spend or have spent, by party, as the treasury told last; where it is kept."""
     _listening: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def untold(self) -> dict[str, Account]:
+        """What the workers may have spent beyond what they told, by party."""
+        return untold(self.held, [member.spent for member in self.alive])
 
     @property
     def alive(self) -> list[Member]:
@@ -118,9 +126,36 @@ class Crew:
         except self.session.ray.exceptions.RayError:
             return  # whoever listens to the worker learns it too
 
+    def keep_grants(self, budget: Budget) -> None:
+        """Begin to have each grant stored with what is spent, before it is given out."""
+        budget.untold = self.untold
+        if budget.capped and budget.on_begun is not None:
+            self._listening.append(asyncio.create_task(self._keep(budget, budget.on_begun)))
+
+    async def _keep(self, budget: Budget, store: Callable[[Budget], Awaitable[None]]) -> None:
+        kept = 0
+        try:
+            while True:
+                kept, self.held = await self.treasury.held.remote(kept)
+                await store(budget)
+        except self.session.ray.exceptions.RayError:
+            return  # whoever watches the treasury learns it too
+        except InfrastructureError as error:
+            self.news.put_nowait(error)
+
+    async def count(self, budget: Budget) -> None:
+        """Have stored what the workers hold after they have given back what they do not need.
+
+        Raises:
+            InfrastructureError: The treasury has died.
+        """
+        if budget.capped:
+            self.held = await self.asked(self.treasury.holdings.remote())
+            budget.charge(0.0, 0)
+
     def listen(self) -> None:
         """Begin to gather what the workers tell."""
-        self._listening = [asyncio.create_task(self._follow(member)) for member in self.members]
+        self._listening += [asyncio.create_task(self._follow(member)) for member in self.members]
         self._listening.append(asyncio.create_task(self._watch()))
 
     async def _follow(self, member: Member) -> None:
@@ -153,13 +188,13 @@ class Crew:
             self.session.ray.kill(actor)
 
 
-async def start_crew(session: Session, request: RunRequest, caps: Caps) -> Crew:
+async def start_crew(session: Session, request: RunRequest, budget: Budget) -> Crew:
     """Start the workers and set all of them up; those that are started already are ended if one cannot be.
 
     Args:
         session: Ray.
         request: What each of them sets up.
-        caps: What they may spend together.
+        budget: What they may spend together.
 
     Raises:
         EvalGateError: A worker cannot be started, does not see the run's folder, or cannot set the run up.
@@ -168,8 +203,10 @@ async def start_crew(session: Session, request: RunRequest, caps: Caps) -> Crew:
     at_once = [section.max_in_flight for section in config.providers.values() if section.max_in_flight is not None]
     count = min(config.ray.workers, config.concurrency, *at_once)
     parts = [config.concurrency // count + (number < config.concurrency % count) for number in range(count)]
-    treasury = start_treasury(session, caps)
+    caps = caps_of(budget)
+    treasury = start_treasury(session, caps, keeps=budget.capped and budget.on_begun is not None)
     crew = Crew(session, [Member(number, start_worker(session, number)) for number in range(count)], treasury)
+    crew.keep_grants(budget)
     try:
         await _meet(crew, request)
         opened = await asyncio.gather(
@@ -226,7 +263,7 @@ async def _open(crew: Crew, member: Member, request: RunRequest, caps: Caps, con
     config, count = request.loaded.config, len(crew.members)
     providers = {name: _part_of(section, count) for name, section in config.providers.items()}
     own = config.model_copy(update={"engine": "local", "concurrency": concurrency, "providers": providers})
-    told = replace(request, loaded=replace(request.loaded, config=own), on_settled=None, environ={})
+    told = replace(request, loaded=replace(request.loaded, config=own), on_settled=None, on_begun=None, environ={})
     secret = pickle.dumps(dict(request.environ))
     try:
         for start in range(0, len(secret), _PIECE_BYTES):

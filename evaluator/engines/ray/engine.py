@@ -35,7 +35,7 @@ async def open_ray(request: RunRequest, ready: Prepared) -> AsyncIterator["RayEn
     """
     config = request.loaded.config
     with session(config.ray.address, workers=config.ray.workers + 1, environ=request.environ) as started:
-        crew = await start_crew(started, request, caps_of(ready.gateway.budget))
+        crew = await start_crew(started, request, ready.gateway.budget)
         engine = RayEngine(crew, ready)
         elsewhere = [target for target in ready.targets.values() if isinstance(target, TargetElsewhere)]
         try:
@@ -45,6 +45,7 @@ async def open_ray(request: RunRequest, ready: Prepared) -> AsyncIterator["RayEn
         finally:
             for target in elsewhere:
                 target.there = None
+            await engine.settled()
             await crew.close()
 
 
@@ -126,6 +127,8 @@ class RayEngine:
         Raises:
             EvalGateError: The run cannot go on.
         """
+        if isinstance(news, InfrastructureError):
+            raise news
         if isinstance(news, Died):
             await self._struck_off(news, current)
             return
@@ -210,11 +213,20 @@ class RayEngine:
         except TimeoutError:
             for silent in waiting:
                 self._crew.session.ray.kill(self._crew.members[silent].actor)
+        with suppress(EvalGateError):  # a treasury that died is told of by whoever watches it
+            await self._crew.count(self._ready.gateway.budget)
+
+    async def settled(self) -> None:
+        """Have all workers give back what they have not spent, so that it does not count as spent if we end now."""
+        with suppress(EvalGateError, TimeoutError):
+            async with asyncio.timeout(END_S):
+                await self._crew.stop(next(self._stops))
+                await self._crew.count(self._ready.gateway.budget)
 
     async def _last_words(self, news: News, number: int, current: _Pass) -> set[int]:
         """Keep what a worker tells at the end; gives the numbers of those that may have more to tell."""
         said: set[int] = set()
-        if not isinstance(news, Died):
+        if not isinstance(news, Died | InfrastructureError):
             member, batch = news
             said = {member.number} if Idle(number) in batch.events else set()
             news = member, replace(batch, events=tuple(e for e in batch.events if not isinstance(e, Failed)))

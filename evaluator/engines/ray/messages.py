@@ -92,6 +92,8 @@ class Spent:
     calls: int = 0
     accounts: Mapping[str, Account] = field(default_factory=dict)
     """What of it each party has spent."""
+    dearest: Mapping[str, float] = field(default_factory=dict)
+    """As `Budget.dearest`."""
 
 
 @dataclass(frozen=True, slots=True)

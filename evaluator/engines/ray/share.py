@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-from evaluator.engines.ray.pacing import SharedPace
-from evaluator.engines.ray.treasury import (
+from evaluator.engines.ray.lending import (
     NOTHING,
     Grant,
     Lender,
@@ -17,6 +16,7 @@ from evaluator.engines.ray.treasury import (
     whole,
     whole_grains,
 )  # fmt: skip
+from evaluator.engines.ray.pacing import SharedPace
 from evaluator.errors import BudgetError, InfrastructureError
 from evaluator.gateway.budget import Budget, Reservation
 
@@ -93,6 +93,7 @@ class SharedBudget(Budget):
             BudgetError: The call could pass the cap of the whole, or its party's share.
             InfrastructureError: Whoever shares the budget out has died.
         """
+        self.dearest[party] = max(worst_usd, self.dearest.get(party, 0.0))
         part, worst = self._parts.setdefault(party, _Part()), whole_grains(worst_usd)
         while not self._has_room(part, worst):
             if self._broken is not None:
@@ -237,5 +238,6 @@ class SharedBudget(Budget):
         Raises:
             BudgetError: Always.
         """
-        async with whole(refused.caps, refused.spent).reserve(worst_usd, party=refused.ended_by or party):
+        ended = refused.ended_by or Wish(party, worst_usd, NOTHING)
+        async with whole(refused.caps, refused.spent).reserve(ended.need_usd, party=ended.party):
             raise BudgetError(f"{self.name} is used up", hint=self.hint)

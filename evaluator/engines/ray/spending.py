@@ -2,8 +2,8 @@
 
 from dataclasses import fields, replace
 
+from evaluator.engines.ray.lending import Caps, Parties, Sum
 from evaluator.engines.ray.messages import Spent
-from evaluator.engines.ray.treasury import Caps, Parties, Sum
 from evaluator.gateway.budget import Account, Budget
 from evaluator.gateway.gateway import Gateway
 
@@ -29,7 +29,25 @@ def charge(gateway: Gateway, before: Spent, after: Spent) -> None:
         for each in fields(Account):
             more = getattr(now, each.name) - getattr(then, each.name)
             setattr(ours, each.name, getattr(ours, each.name) + more)
+    for party, usd in after.dearest.items():
+        gateway.budget.dearest[party] = max(usd, gateway.budget.dearest.get(party, 0.0))
     gateway.charge(after.usd - before.usd, after.calls - before.calls)  # last, because it stores the accounts too
+
+
+def untold(held: Parties, workers: list[Spent]) -> dict[str, Account]:
+    """What workers may have spent beyond what they told, by party: if all of us die, nobody knows what of it was.
+
+    Args:
+        held: What they may spend or have spent.
+        workers: What they told last.
+    """
+    found = {}
+    for party, one in held.items():
+        told = [worker.accounts.get(party, Account()) for worker in workers]
+        usd = one.usd - sum(account.spent_usd for account in told)
+        calls = one.calls - sum(account.calls for account in told)
+        found[party] = Account(max(0.0, usd), max(0, calls))
+    return found
 
 
 def with_lost(told: Spent, lost: Parties) -> Spent:
@@ -46,7 +64,7 @@ def with_lost(told: Spent, lost: Parties) -> Spent:
             account = accounts.setdefault(party, Account())
             account.spent_usd = max(account.spent_usd, one.usd)
             account.calls = max(account.calls, one.calls)
-    return Spent(max(told.usd, usd), max(told.calls, calls), accounts)
+    return Spent(max(told.usd, usd), max(told.calls, calls), accounts, told.dearest)
 
 
 def by_others(budget: Budget, workers: list[Spent]) -> dict[str, Sum]:

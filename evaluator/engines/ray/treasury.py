@@ -5,143 +5,31 @@ Pure: no Ray, no network; the clock is handed in.
 A worker reserves and settles its calls by itself, out of what was granted to it; so a call costs no round trip. What is
 granted to all of them together never passes the cap, nor a side's share of it. When somebody asks for more than is
 left, all are asked to give back what they do not need at the moment (a *recall*); who cannot be served once nothing is
-under way anywhere is refused.
-
-All figures of a worker are totals since it began, so that it does no harm if two of its messages overtake each other.
+under way anywhere is refused. Who can never be served ends the run: nobody is granted anything any more.
 """
 
 import asyncio
-import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from evaluator.gateway.budget import Account, Budget
-from evaluator.records import Side
-
-GRAIN_USD = 2.0**-32
-"""Dollars are counted in grains of a quarter of a billionth: sums of them are exact, up to two million dollars."""
+from evaluator.engines.ray.lending import (
+    GRAIN_USD,
+    NOTHING,
+    Caps,
+    Grant,
+    Notice,
+    Parties,
+    Standing,
+    Sum,
+    Wish,
+    added,
+    whole,
+)  # fmt: skip
 
 _MOST_HELD = 1_000
 """Models whose providers ask to wait: an app under test may name any."""
-
-
-def whole_grains(usd: float) -> float:
-    """An amount, rounded up to whole grains: rounding must never leave a share a trifle short of a call."""
-    return math.ceil(usd / GRAIN_USD) * GRAIN_USD
-
-
-@dataclass(frozen=True, slots=True)
-class Caps:
-    """The budget of the config."""
-
-    max_usd: float | None = None
-    max_calls: int | None = None
-    sides: tuple[Side, ...] = ()
-    """As for `Budget`: who has equal shares."""
-    judged: bool = False
-
-    @property
-    def any(self) -> bool:
-        """Whether there is a cap at all."""
-        return self.max_usd is not None or self.max_calls is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Sum:
-    """Dollars and calls."""
-
-    usd: float = 0.0
-    calls: int = 0
-
-    def __add__(self, other: "Sum") -> "Sum":
-        """Both together."""
-        return Sum(self.usd + other.usd, self.calls + other.calls)
-
-    def __sub__(self, other: "Sum") -> "Sum":
-        """What is left."""
-        return Sum(self.usd - other.usd, self.calls - other.calls)
-
-
-NOTHING = Sum()
-Parties = Mapping[str, Sum]
-"""By party, as `Budget` knows them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What a worker tells of its share."""
-
-    number: int = 0
-    """Counts what a worker tells."""
-    spent: Parties = field(default_factory=dict)
-    """Dollars that are settled, calls that were begun."""
-    returned: Parties = field(default_factory=dict)
-    """Given back, in all."""
-    in_flight: int = 0
-    grants: int = 0
-    """How many grants it has received."""
-    recall: int = 0
-    """The last recall that it has obeyed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a worker asks for."""
-
-    party: str
-    need_usd: float
-    """The least that is of use; and one call."""
-    want: Sum
-    """What it would like."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What a worker may spend more; or that it may not."""
-
-    more: Sum = NOTHING
-    refused: bool = False
-    spent: Parties = field(default_factory=dict)
-    """By all, where it is refused."""
-    caps: Caps = field(default_factory=Caps)
-    """Likewise: which do not allow it."""
-    ended_by: str = ""
-    """Likewise: the party whose calls are used up, which ends the run for all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """What all workers must know."""
-
-    recall: int = 0
-    """Number of the recall that goes on; 0 while there is enough for all."""
-    holds: int = 0
-    """How often a provider has asked to wait."""
-    held: Mapping[tuple[str, str], float] = field(default_factory=dict, compare=False)
-    """By provider and model that ask to wait: for how many seconds from now."""
-
-
-class Lender(Protocol):
-    """A treasury as a worker sees it."""
-
-    async def ask(self, worker: int, standing: Standing, wish: Wish) -> Grant:
-        """See `Treasury.ask`."""
-        ...
-
-    async def tell(self, worker: int, standing: Standing) -> None:
-        """See `Treasury.tell`."""
-        ...
-
-    async def notices(self, seen: Notice) -> Notice:
-        """See `Treasury.notices`."""
-        ...
-
-    async def hold(self, provider: str, model: str, seconds: float) -> None:
-        """See `Treasury.hold`."""
-        ...
 
 
 @dataclass(slots=True)
@@ -161,6 +49,8 @@ class _Asked:
     worker: int
     wish: Wish
     answer: asyncio.Future[Grant]
+    number: int = 0
+    """Of the grant."""
 
 
 @dataclass(slots=True, repr=False)  # Ray writes what an actor looks like into its log
@@ -175,14 +65,20 @@ class Treasury:
     _recall: int = 0
     _recalling: bool = False
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
-    _ended_by: str = ""
+    _ended_by: Wish | None = None
     _holds: int = 0
     _held: dict[tuple[str, str], float] = field(default_factory=dict)
     now: Callable[[], float] = time.monotonic
+    keeps: bool = False
+    """Whether a grant is given out only after `held` has told of it, and who asked that has kept it."""
+    _granted: int = 0
+    """How many grants there are."""
+    _kept: int = 0
+    """How many of them are kept."""
 
     async def begin(self, outside: Parties, caps: Caps) -> None:
         """Say what others have spent so far, dead workers' shares included, and who shares the cap from now on."""
-        self.outside, self.caps, self._ended_by = dict(outside), caps, ""
+        self.outside, self.caps, self._ended_by = dict(outside), caps, None
 
     async def live(self) -> None:
         """Never answer: whoever asks learns it when this process dies."""
@@ -198,9 +94,29 @@ class Treasury:
         """
         answer: asyncio.Future[Grant] = asyncio.get_running_loop().create_future()
         self._note(worker, standing)
-        self._queue.append(_Asked(worker, wish, answer))
+        self._queue.append(asked := _Asked(worker, wish, answer))
         self._serve()
-        return await answer
+        grant = await answer
+        while self.keeps and self._kept < asked.number:
+            await self._changed.wait()
+        return grant
+
+    async def held(self, kept: int) -> tuple[int, Parties]:
+        """What all workers may spend or have spent, as soon as there are other grants than the caller has kept.
+
+        Args:
+            kept: How many grants were told of by the last answer, which is kept now; 0 before there is one.
+        """
+        if kept > self._kept:
+            self._kept = kept
+            self._wake()
+        while self._granted == kept:
+            await self._changed.wait()
+        return self._granted, await self.holdings()
+
+    async def holdings(self) -> Parties:
+        """What all workers may spend or have spent by now."""
+        return added(worker.held for worker in self._workers.values())
 
     async def tell(self, worker: int, standing: Standing) -> None:
         """Hear what a worker has spent and given back."""
@@ -235,7 +151,7 @@ class Treasury:
             self._queue.remove(asked)
             asked.answer.cancel()
         lost = gone.held if self.caps.any else dict(gone.told.spent)
-        self.outside = _added([self.outside, lost])
+        self.outside = added([self.outside, lost])
         self._serve()
         return lost
 
@@ -258,12 +174,12 @@ class Treasury:
         while self._queue:
             first = self._queue[0]
             free, left = (self._free(first.wish.party, used) for used in (self._workers_hold(), self._spent()))
-            if self.caps.sides and left.calls < 1:  # as in `Budget`: nobody's call is begun any more, and then lost
-                self._ended_by = self._ended_by or first.wish.party
             need_usd = first.wish.need_usd - GRAIN_USD  # which may have been added by rounding
-            if not self._ended_by and free.usd >= need_usd and free.calls >= 1:
+            if left.usd < need_usd or left.calls < 1:  # as in `Budget`: nobody's call is begun any more, and then lost
+                self._ended_by = self._ended_by or first.wish
+            if self._ended_by is None and free.usd >= need_usd and free.calls >= 1:
                 self._grant(first, free)
-            elif left.usd < need_usd or (self._recalling and self._quiet()):
+            elif self._recalling and self._quiet():
                 first.answer.set_result(
                     Grant(refused=True, spent=self._spent(), caps=self.caps, ended_by=self._ended_by)
                 )
@@ -285,6 +201,9 @@ class Treasury:
             calls = max(calls, min(wish.want.calls, free.calls // parts))
         worker.granted[wish.party] = worker.granted.get(wish.party, NOTHING) + Sum(usd, calls)
         worker.grants += 1
+        self._granted += 1
+        asked.number = self._granted
+        self._wake()
         asked.answer.set_result(Grant(Sum(usd, calls)))
 
     def _free(self, party: str, used: Parties) -> Sum:
@@ -304,10 +223,10 @@ class Treasury:
 
     def _workers_hold(self) -> Parties:
         """What is spent or may be, by anybody."""
-        return _added([self.outside, *(worker.held for worker in self._workers.values())])
+        return added([self.outside, *(worker.held for worker in self._workers.values())])
 
     def _spent(self) -> Parties:
-        return _added([self.outside, *(worker.told.spent for worker in self._workers.values())])
+        return added([self.outside, *(worker.told.spent for worker in self._workers.values())])
 
     def _quiet(self) -> bool:
         """Whether all have obeyed the recall, and nothing is under way that could make room."""
@@ -315,21 +234,3 @@ class Treasury:
             worker.told.recall == self._recall and worker.told.in_flight == 0 and worker.told.grants == worker.grants
             for worker in self._workers.values()
         )
-
-
-def whole(caps: Caps, used: Parties) -> Budget:
-    """A budget that one process spends alone and of which so much is used."""
-    total = sum(used.values(), NOTHING)
-    accounts = {party: Account(one.usd, one.calls) for party, one in used.items() if party}
-    return Budget(
-        caps.max_usd, caps.max_calls, spent_usd=total.usd, calls=total.calls, sides=caps.sides, judged=caps.judged,
-        accounts=accounts,
-    )  # fmt: skip
-
-
-def _added(all_of: Iterable[Parties]) -> dict[str, Sum]:
-    found: dict[str, Sum] = {}
-    for parties in all_of:
-        for party, one in parties.items():
-            found[party] = found.get(party, NOTHING) + one
-    return found

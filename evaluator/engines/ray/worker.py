@@ -17,6 +17,7 @@ from pathlib import Path
 from evaluator import __version__
 from evaluator.engines.interface import Schedule
 from evaluator.engines.ray.draft import Draft, Unseen
+from evaluator.engines.ray.lending import Caps, Lender
 from evaluator.engines.ray.messages import (
     About,
     Batch,
@@ -33,7 +34,6 @@ from evaluator.engines.ray.messages import (
 from evaluator.engines.ray.pacing import SharedPace
 from evaluator.engines.ray.place import MARK, machine, own_copy
 from evaluator.engines.ray.share import SharedBudget
-from evaluator.engines.ray.treasury import Caps, Lender
 from evaluator.engines.units import Unit, run_unit
 from evaluator.errors import EvalGateError
 from evaluator.records import Case, Output, Side
@@ -159,7 +159,8 @@ class Worker:
 
     def _batch(self, events: tuple[Event, ...]) -> Batch:
         accounts = {party: replace(account) for party, account in self._budget.accounts.items()}
-        return Batch(events, Spent(self._budget.spent_usd, self._budget.calls, accounts), self._notes())
+        spent = Spent(self._budget.spent_usd, self._budget.calls, accounts, dict(self._budget.dearest))
+        return Batch(events, spent, self._notes())
 
     def _notes(self) -> Mapping[Side, tuple[str, ...]]:
         targets = self._ready.targets if self._ready is not None else {}

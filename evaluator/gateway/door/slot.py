@@ -71,6 +71,7 @@ class Slot:
             self._settings.max_calls_per_case,
             name="the cap of a case",
             hint=_CASE_HINT,
+            ends_run=False,
         )
         self._running = trace = Trace(case_id, repeat, scope, budget)
         try:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluator.engines.ray.lending import Caps, Grant, Notice, Standing, Sum, Wish
 from evaluator.engines.ray.share import SharedBudget
-from evaluator.engines.ray.treasury import Caps, Grant, Notice, Standing, Sum, Treasury, Wish
+from evaluator.engines.ray.treasury import Treasury
 from evaluator.errors import BudgetError, InfrastructureError
 from evaluator.gateway.budget import EVALUATION
 
@@ -142,7 +143,7 @@ def test_no_call_is_refused_while_there_is_money_that_nobody_needs(
 @given(seed=st.integers(0, 2**32), workers=st.integers(1, 4), judged=st.booleans())
 def test_head_cannot_take_what_base_and_the_judges_need(seed: int, workers: int, judged: bool) -> None:
     caps = Caps(10.0, None, ("base", "head"), judged)
-    got = {"base": 0, "head": 0, EVALUATION: 0}
+    got, refused, most = {"base": 0, "head": 0, EVALUATION: 0}, list[str](), 15
 
     async def run() -> None:
         dice = random.Random(seed)
@@ -164,16 +165,19 @@ def test_head_cannot_take_what_base_and_the_judges_need(seed: int, workers: int,
                             reservation.spent_usd = 0.25
                             got[party] += 1
                     except BudgetError:
+                        refused.append(party)
                         return
 
-            await asyncio.gather(*(spend("head", 100) for _ in range(6)))
+            # As many as the share has room for, where the last call must have room for the most that it could cost.
+            await asyncio.gather(*(spend("head", most // 5) for _ in range(5)))
             await asyncio.gather(*(spend("base", 3) for _ in range(4)))
             await asyncio.gather(*(spend(EVALUATION, 2) for _ in range(4 if judged else 0)))
+            assert refused == []
+            await spend("head", 9)
+            assert refused == ["head"]
 
     asyncio.run(run())
-    share = 4.0 if judged else 5.0
-    # The last call must have had room for the most that it could cost.
-    assert share - 0.5 <= got["head"] * 0.25 <= share
+    assert got["head"] == (15 if judged else 19)
     assert got["base"] == 12
     assert got[EVALUATION] == (8 if judged else 0)
 
@@ -299,17 +303,28 @@ def test_a_call_that_may_fit_waits_for_those_under_way_elsewhere() -> None:
     asyncio.run(run())
 
 
-def test_what_can_never_fit_is_refused_at_once_in_the_words_of_a_whole_budget() -> None:
+def test_what_can_never_fit_is_refused_when_nothing_is_under_way_in_the_words_of_a_whole_budget() -> None:
     async def run() -> None:
         treasury = Treasury(Caps(10.0, None))
         await treasury.begin({"": Sum(9.0, 12)}, Caps(10.0))
-        async with SharedBudget(10.0, lender=treasury, worker=0) as budget, budget.reserve(0.5) as under_way:
+
+        async def reserved(budget: SharedBudget, worst: float) -> None:
+            async with budget.reserve(worst):
+                pass
+
+        async with asyncio.timeout(10), SharedBudget(10.0, lender=treasury, worker=0) as budget:
+            async with budget.reserve(0.5) as under_way:
+                never, small = (asyncio.create_task(reserved(budget, worst)) for worst in (2.0, 0.3))
+                for _ in range(50):
+                    await asyncio.sleep(0)
+                assert not never.done(), "what is under way is let end: the run ends with this"
+                under_way.spent_usd = 0.5
             with pytest.raises(BudgetError) as caught:
-                async with budget.reserve(2.0):
-                    pass
-            under_way.spent_usd = 0.5
+                await never
+            with pytest.raises(BudgetError, match="could cost"):
+                await small
         assert caught.value.message == (
-            "the next call could cost $2.0000, which would pass the budget of $10.00 ($9.0000 spent in 13 calls)"
+            "the next call could cost $2.0000, which would pass the budget of $10.00 ($9.5000 spent in 13 calls)"
         )
         assert "raise `budget:`" in caught.value.hint
 

@@ -3,15 +3,18 @@
 Each attempt is made twice: by the app in its cage, where it must fail, and by us, where it must succeed.
 """
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from tests.engines.ray.conftest import ROOT, Kept, below
 from tests.engines.ray.test_ray_runs import WORKERS, gate, slowly, wait_for
@@ -215,3 +218,31 @@ def test_a_killed_gate_leaves_no_process_and_loses_no_answer(tmp_path: Path, kep
     asked = [str(body["messages"]) for body in server.requests]
     # 80 questions in each run; two workers with two places and one unit waiting, two calls each.
     assert len(asked) - 160 <= 12
+
+
+def test_what_the_workers_of_a_killed_gate_may_have_asked_counts_against_the_cap(tmp_path: Path, kept: Kept) -> None:
+    """None of it was told by any worker: no answer came before the kills."""
+    answers = threading.Event()
+
+    async def held(body: Any, number: int) -> str:
+        while not answers.is_set():
+            await asyncio.sleep(0.02)
+        return right(body)
+
+    with running(held) as server:
+        repo = make_app(tmp_path / "app", server.url, config=CONFIG + WORKERS + "budget: {{max_calls: 84}}\n")
+        for times in (1, 2):
+            with gate_process(repo, tmp_path / "home", tmp_path) as process:
+                until = time.monotonic() + 60
+                while len(server.requests) < 4 * times:
+                    assert time.monotonic() < until
+                    time.sleep(0.01)
+                processes = below(process.pid)
+                process.kill()
+                process.communicate()
+                assert gone(processes, 30) == []
+        answers.set()
+        said = kept.command(tmp_path / "home", *gate(repo, "--engine", "ray"))
+    assert said.code == 3, "an undisturbed run needs eighty, and eight are lost"
+    assert "the run was killed with up to" in said.err
+    assert len(server.requests) <= 84

@@ -5,9 +5,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from evaluator.engines.ray.lending import Caps
 from evaluator.engines.ray.pacing import SharedPace
 from evaluator.engines.ray.share import SharedBudget
-from evaluator.engines.ray.treasury import Caps, Treasury
+from evaluator.engines.ray.treasury import Treasury
 from evaluator.gateway.pace import NO_LIMITS, Ending, Told
 from tests.engines.ray.conftest import Kept
 from tests.engines.ray.test_ray_runs import WORKERS, gate
