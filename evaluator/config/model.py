@@ -4,6 +4,7 @@ The models say the shape; `loading.py` turns their complaints into errors with f
 binds the objectives to the metrics that the scorers give.
 """
 
+from collections import Counter
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
@@ -16,7 +17,7 @@ from evaluator.config.targets import COMMAND_SCHEMA, SandboxSection, SetupSectio
 from evaluator.config.targets import CommandSection as CommandSection
 from evaluator.config.targets import TargetSection as TargetSection
 from evaluator.config.units import Amount, parse_amount, parse_money, parse_share
-from evaluator.config.variables import ToldNames, named_twice
+from evaluator.config.variables import ToldNames
 
 _AMOUNT_SCHEMA = {"type": ["number", "string"], "examples": ["5%", "2pp", "$0.01", "800ms", 4.0]}
 AmountField = Annotated[Any, BeforeValidator(parse_amount), WithJsonSchema(_AMOUNT_SCHEMA)]
@@ -218,9 +219,10 @@ class Config(Section):
     @classmethod
     def _told_once(cls, found: dict[str, ProviderSection]) -> dict[str, ProviderSection]:
         """One variable has one value."""
-        twice = named_twice(name for section in found.values() for name in (*section.url_env, *section.key_env))
-        if twice is not None:
-            raise ValueError(f"expected each variable of `url_env` and `key_env` once; {twice} stands there twice")
+        told = Counter(name for section in found.values() for name in (*section.url_env, *section.key_env))
+        for name, times in told.items():
+            if times > 1:
+                raise ValueError(f"expected each variable of `url_env` and `key_env` once; {name} stands there twice")
         return found
 
     @field_validator("dataset", mode="before")

@@ -1,7 +1,6 @@
 """Names of environment variables in the config: which may be written, and which an app may be told something by."""
 
 import re
-from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
@@ -42,13 +41,3 @@ ToldNames = Annotated[
     WithJsonSchema({"anyOf": [_NAME, {"type": "array", "items": _NAME, "maxItems": 10}]}),
 ]
 """One name or a list."""
-
-
-def named_twice(names: Iterable[str]) -> str | None:
-    """The first name that stands there a second time, if one does."""
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            return name
-        seen.add(name)
-    return None
