@@ -2,6 +2,8 @@
 
 import atexit
 import gc
+import os
+import sys
 
 
 def collect_less_often() -> None:
@@ -13,3 +15,15 @@ def collect_less_often() -> None:
     """
     gc.set_threshold(20_000, 20, 20)
     atexit.register(gc.freeze)
+
+
+def open_streams() -> None:
+    """Open the standard streams that we were started without (`<&-`), so that nothing falls over them.
+
+    Else an error before the first line would end us with Python's exit code 1, which reads as "the gate failed".
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            file = os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: the stream's
+            os.set_inheritable(file, True)
+            setattr(sys, name, os.fdopen(file, mode))

@@ -11,7 +11,7 @@ from evaluator import __version__
 from evaluator.cli import action, compare, demo, gate, init, noise, report, run, validate
 from evaluator.cli.world import World, nobody_reads
 from evaluator.errors import EvalGateError, ExitCode, RunSubmitted
-from evaluator.starting import collect_less_often
+from evaluator.starting import collect_less_often, open_streams
 from evaluator.stopping import interruptible
 
 _COMMANDS = (gate, run, compare, report, noise, validate, init, demo, action)
@@ -52,6 +52,7 @@ def main(argv: Sequence[str] | None = None, world: World | None = None) -> int:
     """
     ours = world is None  # the process is: nothing comes after this
     if ours:
+        open_streams()
         collect_less_often()
     world = world or World(
         os.environ, Path.cwd(), sys.stdout, sys.stderr, interactive=sys.stdin.isatty() and sys.stdout.isatty()

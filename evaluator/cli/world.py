@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO, TypeAlias, TypeVar
@@ -32,21 +33,26 @@ class World:
     def tell(self, result: str) -> None:
         """Write the result of a gate, after which the exit code is the verdict's, whatever happens.
 
-        So the next signal is unheard (see `result_is_told`), and so is a reader who goes away (`| head`).
+        So the next signal is unheard (see `result_is_told`), and so is a reader who goes away (`| head`) or a full
+        disk: the reports are written.
         """
         result_is_told()
         try:
             _write_whole(self.out, result)
         except BrokenPipeError:
             nobody_reads()
+        except OSError as error:
+            nobody_reads()
+            self.note(f"the result cannot be written to standard output: {error.strerror}")
 
     def say(self, text: str = "") -> None:
         """Write a line of the result."""
         print(text, file=self.out, flush=True)
 
     def note(self, text: str) -> None:
-        """Write a line beside the result."""
-        print(text, file=self.err, flush=True)
+        """Write a line beside the result; where that cannot be done, as on a full disk, nothing is lost with it."""
+        with suppress(OSError):
+            print(text, file=self.err, flush=True)
 
 
 def _write_whole(stream: TextIO, text: str) -> None:

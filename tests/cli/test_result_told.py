@@ -81,3 +81,25 @@ def test_a_reader_who_goes_away_makes_no_pass_of_a_failed_gate(
     _, err = process.communicate(timeout=30)
     assert process.returncode == 1
     assert err == b""
+
+
+@pytest.mark.parametrize("streams", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full", "2>/dev/full"])
+def test_streams_that_are_closed_or_full_change_no_exit_code(tmp_path: Path, streams: str) -> None:
+    scores(tmp_path / "3.jsonl", 3.0)
+    command = f"exec {sys.executable} -m evaluator.cli.main compare 3.jsonl 3.jsonl {streams}"
+    done = subprocess.run(
+        ["/bin/sh", "-c", command], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("streams", ["<&-", ">&-", "2>&-", "2>/dev/full"])
+def test_an_error_that_nobody_can_be_told_is_no_failed_gate(tmp_path: Path, streams: str) -> None:
+    command = f"exec {sys.executable} -m evaluator.cli.main validate --repo . {streams}"
+    done = subprocess.run(
+        ["/bin/sh", "-c", command], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode not in (0, 1), (done.stdout, done.stderr)
