@@ -94,6 +94,8 @@ def _removed(name: str, above: int) -> bool:
         shutil.rmtree(name, ignore_errors=True, dir_fd=above)
     except OSError:  # it lives, or is none of ours, or somebody else is removing it
         return False
+    except RecursionError:  # an app has made folders deeper than Python walks
+        return False
     finally:
         for one in reversed(opened):
             os.close(one)

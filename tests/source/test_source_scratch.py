@@ -1,6 +1,7 @@
 """Folders of killed runs are removed by the next one, and nobody else's are touched."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -134,3 +135,24 @@ os.waitpid(pid, 0)
 assert len(list(above.iterdir())) == 1
 assert remove_leftovers(above) == 1
 """
+
+
+def test_folders_deeper_than_python_walks_keep_nobody_from_starting(
+    tmp_path: Path,
+) -> None:
+    left = killed(tmp_path)
+    deep = os.open(left, os.O_RDONLY)
+    for _ in range(1500):  # a path so long could not be said in one piece
+        os.mkdir("d", dir_fd=deep)
+        inner = os.open("d", os.O_RDONLY, dir_fd=deep)
+        os.close(deep)
+        deep = inner
+    os.close(deep)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(20_000, hard), hard))  # as in a container
+    try:
+        with scratch_folder(above=tmp_path) as own:
+            assert own.exists()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        subprocess.run(["rm", "-rf", str(left)], check=True)
