@@ -86,8 +86,7 @@ class Crew:
 
     async def stop(self, number: int) -> None:
         """Have all workers end their units; each tells `Idle` when it has."""
-        for member in self.alive:
-            await self._tried(member.actor.stop.remote(number))
+        await asyncio.gather(*(self._tried(member.actor.stop.remote(number)) for member in self.alive))
 
     async def answer(
         self, member: Member, side: Side, case: Case, repeat: int
@@ -107,7 +106,10 @@ class Crew:
         """Strike a dead worker off; gives what it may have spent."""
         member.alive = False
         member.tickets.clear()
-        return with_lost(member.spent, await self.asked(self.treasury.forget.remote(member.number)))
+        lost = await self.asked(self.treasury.forget.remote(member.number))
+        if self.held:  # its share is charged now, and not held any more
+            self.held = await self.asked(self.treasury.holdings.remote())
+        return with_lost(member.spent, lost)
 
     async def asked(self, reference: Awaitable[Any]) -> Any:
         """An answer of the treasury.

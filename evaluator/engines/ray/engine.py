@@ -204,7 +204,8 @@ class RayEngine:
     async def _settle(self, current: _Pass) -> None:
         """End what is under way, and wait until all that was answered and spent is told and kept."""
         number = next(self._stops)
-        await self._crew.stop(number)
+        # Beside what they tell: one that is never answered by the treasury must not keep us.
+        stopping = asyncio.create_task(self._crew.stop(number))
         waiting = {member.number for member in self._crew.alive}
         try:
             async with asyncio.timeout(END_S):
@@ -213,6 +214,8 @@ class RayEngine:
         except TimeoutError:
             for silent in waiting:
                 self._crew.session.ray.kill(self._crew.members[silent].actor)
+        finally:
+            stopping.cancel()
         with suppress(EvalGateError):  # a treasury that died is told of by whoever watches it
             await self._crew.count(self._ready.gateway.budget)
 

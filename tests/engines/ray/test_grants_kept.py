@@ -7,11 +7,15 @@ from typing import Any, cast
 
 import pytest
 
+from evaluator.engines.ray import engine as engine_module
 from evaluator.engines.ray.crew import Crew, Member
+from evaluator.engines.ray.engine import RayEngine
 from evaluator.engines.ray.lending import Caps, Parties, Standing, Sum, Wish
 from evaluator.engines.ray.messages import Spent
+from evaluator.engines.ray.share import SharedBudget
 from evaluator.engines.ray.spending import charge
 from evaluator.engines.ray.treasury import Treasury
+from evaluator.engines.ray.worker import Worker
 from evaluator.errors import InfrastructureError
 from evaluator.gateway.budget import Account, Budget
 from evaluator.journal.journal import Journal
@@ -24,7 +28,7 @@ class Remote:
     """A treasury as Ray's handle of it, in this process."""
 
     def __init__(self, treasury: Treasury) -> None:
-        for name in ("held", "holdings"):
+        for name in ("held", "holdings", "begin", "forget"):
             setattr(self, name, SimpleNamespace(remote=getattr(treasury, name)))
 
 
@@ -111,3 +115,55 @@ def test_a_worker_that_told_more_than_was_known_to_be_granted_has_nothing_untold
     held: Parties = {"head": Sum(0.2, 2), "base": Sum(0.1, 1)}
     crew.held = held
     assert crew.untold() == {"head": Account(0.0, 0), "base": Account(0.1, 1)}
+
+
+class Handle:
+    """A worker as Ray's handle of it, in this process."""
+
+    def __init__(self, worker: Worker) -> None:
+        for name in ("stop", "events"):
+            setattr(self, name, SimpleNamespace(remote=getattr(worker, name)))
+
+
+async def test_a_run_whose_grants_cannot_be_kept_waits_for_none_of_them_at_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def fails(budget: Budget) -> None:
+        raise InfrastructureError("the disk is full")
+
+    monkeypatch.setattr(engine_module, "END_S", 0.2)
+    killed: list[object] = []
+    treasury, budget = Treasury(Caps(10.0), keeps=True), Budget(10.0, on_begun=fails)
+    worker = Worker(0)
+    worker._budget = SharedBudget(10.0, lender=treasury)
+    ray = SimpleNamespace(exceptions=NoRay.exceptions, kill=killed.append)
+    member = Member(0, Handle(worker))
+    crew = Crew(cast(Any, SimpleNamespace(ray=ray)), [member], Remote(treasury))
+    crew.keep_grants(budget)
+    engine = RayEngine(crew, cast(Any, SimpleNamespace(gateway=SimpleNamespace(budget=budget), targets={})))
+    async with worker._budget:
+        asking = asyncio.create_task(worker._budget.reserve(0.5, party="head").__aenter__())
+        worker._running.add(cast(Any, asking))
+        await a_while()
+        async with asyncio.timeout(10):
+            await engine._settle(cast(Any, None))
+    assert killed == [member.actor]
+    for task in crew._listening:
+        task.cancel()
+
+
+async def test_the_share_of_a_dead_worker_is_not_counted_twice(tmp_path: Path) -> None:
+    treasury = Treasury(Caps(10.0, 100), keeps=True)
+    with Journal(tmp_path / "journal-1.sqlite", identity="i") as journal:
+        ledger = Ledger(journal, before=(0.0, 0))
+        budget = Budget(10.0, 100, on_settled=ledger.keep, on_begun=ledger.keep_begun)
+        crew = crew_of(treasury)
+        crew.keep_grants(budget)
+        await treasury.ask(0, Standing(1), Wish("head", 0.5, Sum(2.0, 4)))
+        lost = await crew.bury(crew.members[0])
+        charge(cast(Any, SimpleNamespace(budget=budget, charge=budget.charge)), Spent(), lost)
+        journal.keep()
+        after = Ledger(journal, before=(0.0, 0))
+        assert (after.spent_usd, after.calls, after.lost) == (2.0, 4, "")
+        for task in crew._listening:
+            task.cancel()
