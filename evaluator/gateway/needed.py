@@ -46,7 +46,9 @@ class Needed:
         return " and ".join(caps)
 
 
-def needed(budget: Budget, answered: Mapping[str, Answered], cases: int, *, each: int = 1) -> Needed | None:
+def needed(
+    budget: Budget, answered: Mapping[str, Answered], cases: int, *, each: int = 1, ahead: int = 0
+) -> Needed | None:
     """The caps with which the run that reached one would come to its end; None if it cannot be told.
 
     A side needs what it has spent, what its other answers will cost, and room for the most that one more call can cost,
@@ -57,6 +59,7 @@ def needed(budget: Budget, answered: Mapping[str, Answered], cases: int, *, each
         answered: What is kept of each side; for EVALUATION, what is kept of answers that were judged.
         cases: How many cases there are.
         each: How many answers of each side a case are wanted at first.
+        ahead: How many answers of other runs are to be paid from the same cap afterwards; as dear as these.
     """
     sides = budget.sides or tuple(side for side in SIDES if side in budget.accounts)
     if not cases or not any(side in budget.accounts or side in budget.dearest for side in sides):
@@ -72,7 +75,7 @@ def needed(budget: Budget, answered: Mapping[str, Answered], cases: int, *, each
         took = {party: max(spent[party], kept[party]) / max(1, one.answers) for party, one in done.items()}
         for side in sides:  # of one that has not answered yet, nothing is known but the other
             took[side] = max(took[side] or max(took[other] for other in sides), least)
-        left = {party: max(0, wanted[party] - one.answers) for party, one in done.items()}
+        left = {party: max(0, wanted[party] - one.answers) + ahead for party, one in done.items()}
         return {party: spent[party] + MARGIN * left[party] * took[party] for party in done}
 
     usd = calls = None
@@ -83,7 +86,8 @@ def needed(budget: Budget, answered: Mapping[str, Answered], cases: int, *, each
         room = {party: budget.dearest.get(party, 0.0) for party in done}
         most = max(ends[side] for side in sides) + max(room[side] for side in sides)
         others = budget.spent_usd - sum(one.spent_usd for one in budget.accounts.values())
-        usd = _cap(budget, len(sides), most, ends[EVALUATION] + room[EVALUATION], max(0.0, others))
+        judges = ends[EVALUATION] + room[EVALUATION]
+        usd = _cap(budget, len(sides), most, judges, max(0.0, others), shared=ahead > 0)
         usd = usd if usd > budget.max_usd else None
     if budget.max_calls is not None:
         ends = at_the_end(
@@ -93,12 +97,22 @@ def needed(budget: Budget, answered: Mapping[str, Answered], cases: int, *, each
         )
         most = math.ceil(max(ends[side] for side in sides))
         others = budget.calls - sum(one.calls for one in budget.accounts.values())
-        calls = math.ceil(_cap(budget, len(sides), most, math.ceil(ends[EVALUATION]), max(0, others)) - 1e-6)
+        judges = math.ceil(ends[EVALUATION])
+        calls = math.ceil(_cap(budget, len(sides), most, judges, max(0, others), shared=ahead > 0) - 1e-6)
         calls = calls if calls > budget.max_calls else None
     return Needed(usd, calls, rounds) if usd is not None or calls is not None else None
 
 
-def _cap(budget: Budget, sides: int, most: float, judges: float, others: float) -> float:
-    """The cap with which shares of so much, what is kept for judges and what others have spent all fit."""
-    kept = (sides * most + others) / (1.0 - KEPT_FOR_EVALUATION) if budget.judged and budget.sides else 0.0
+def _cap(budget: Budget, sides: int, most: float, judges: float, others: float, *, shared: bool) -> float:
+    """The cap with which shares of so much, what is kept for judges and what others have spent all fit.
+
+    Args:
+        budget: The run's.
+        sides: How many sides need that much.
+        most: What each needs.
+        judges: What judges need.
+        others: What others have spent.
+        shared: Whether the cap will have shares, though this run has none.
+    """
+    kept = (sides * most + others) / (1.0 - KEPT_FOR_EVALUATION) if budget.judged and (budget.sides or shared) else 0.0
     return max(sides * most + others + judges, kept)

@@ -8,7 +8,7 @@ from evaluator.runner.progress import Watched
 from evaluator.runner.work import AllOnce
 
 
-async def answer_all(opened: OpenRun, *, label: str, measured_as: Side = "head") -> tuple[Table, str]:
+async def answer_all(opened: OpenRun, *, label: str, measured_as: Side = "head", ahead: int = 0) -> tuple[Table, str]:
     """Answer every case of head as often as the job says, and keep a whole run as a baseline for later.
 
     Gives the numbers, and a sentence on whether they were kept. What is kept stands for base: there a call whose tokens
@@ -18,13 +18,15 @@ async def answer_all(opened: OpenRun, *, label: str, measured_as: Side = "head")
         opened: The run.
         label: What progress calls it.
         measured_as: The side that the numbers stand for.
+        ahead: How many answers of other runs the same budget must pay afterwards.
 
     Raises:
         EvalGateError: Anything that keeps the run from its end.
     """
     job, ready, journal, cases = opened.job, opened.ready, opened.journal, list(opened.golden.cases)
     work = AllOnce(len(cases), ("head",), repeats=job.repeats, seed=seed_of(journal))
-    await run_all(opened, cases, work, job.show(ready.gateway, Watched(label)), answers_a_case=job.repeats)
+    progress = job.show(ready.gateway, Watched(label))
+    await run_all(opened, cases, work, progress, answers_a_case=job.repeats, ahead=ahead)
 
     def read(side: Side) -> Table:
         """The numbers, as those of a side."""

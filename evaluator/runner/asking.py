@@ -10,8 +10,9 @@ from evaluator.runner.stopped import with_needs
 
 
 async def run_all(
-    opened: OpenRun, cases: Sequence[Case], work: Work, progress: Progress, *, answers_a_case: int = len(SIDES)
-) -> None:
+    opened: OpenRun, cases: Sequence[Case], work: Work, progress: Progress, *, answers_a_case: int = len(SIDES),
+    ahead: int = 0,
+) -> None:  # fmt: skip
     """Run what `work` asks for.
 
     Args:
@@ -20,6 +21,7 @@ async def run_all(
         work: Asks, and is told.
         progress: Shows how far it is.
         answers_a_case: How many answers are expected at first.
+        ahead: How many answers of other runs the same budget must pay afterwards.
 
     Raises:
         BudgetError: A cap or a side's share of it is reached; says what was spent, and what it would have taken.
@@ -32,5 +34,5 @@ async def run_all(
     except BudgetError as error:
         raise with_needs(
             error, ready.gateway.budget, journal, len(opened.golden.cases),
-            each=max(1, answers_a_case // len(ready.targets)), overrides=opened.job.overrides,
+            each=max(1, answers_a_case // len(ready.targets)), ahead=ahead, overrides=opened.job.overrides,
         ) from None  # fmt: skip

@@ -177,8 +177,9 @@ async def _measure(opened: OpenRun, alone: Job, share: float, name: str) -> Anch
         return Anchor(name, checkout, _without_latency(known.columns), share, *_paid_before(opened.journal))
     gateway = opened.ready.gateway
     before = gateway.total_spent_usd, gateway.total_calls
+    ahead = len(opened.golden.cases) * max(1, len(gateway.budget.sides))  # base, where it is asked, and head
     async with open_run(alone, spent_usd=before[0], calls_made=before[1]) as run:
-        table, _ = await answer_all(run, label=f"anchor {name[:40]}", measured_as="base")
+        table, _ = await answer_all(run, label=f"anchor {name[:40]}", measured_as="base", ahead=ahead)
         lost = table.outages["head"]
         if lost > DEFAULT_MAX_ERROR_RATE * table.answers["head"]:
             raise InfrastructureError(

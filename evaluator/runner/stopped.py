@@ -36,7 +36,7 @@ def told_of_kept(journal: Journal, ledger: Ledger, error: BaseException, *, resu
 
 
 def with_needs(
-    error: BudgetError, budget: Budget, journal: Journal, cases: int, *, each: int, overrides: Overrides
+    error: BudgetError, budget: Budget, journal: Journal, cases: int, *, each: int, ahead: int = 0, overrides: Overrides
 ) -> BudgetError:
     """The same error, with what the caps would have to be.
 
@@ -46,6 +46,7 @@ def with_needs(
         journal: Likewise.
         cases: How many cases it has.
         each: How many answers of each side a case are wanted at first.
+        ahead: How many answers of other runs the same cap must pay afterwards.
         overrides: What was set outside of the config.
     """
     answered = dict.fromkeys((*SIDES, EVALUATION), Answered())
@@ -58,7 +59,7 @@ def with_needs(
             judged.add((case_id, side, repeat))
             cost = sum(call.counted_usd or 0.0 for call in score.calls)
             answered[EVALUATION] = _more(answered[EVALUATION], score.calls, cost, answers=int(new))
-    found = needed(budget, answered, cases, each=each)
+    found = needed(budget, answered, cases, each=each, ahead=ahead)
     if found is None:
         return error
     kept = "what is answered is kept and will not be paid again"

@@ -114,3 +114,12 @@ async def _run(budget: Budget, worst: dict[str, float], each: dict[str, float]) 
         found = needed(budget, {party: Answered(done) for party, done in answered.items()}, 10)
         return found, set(budget.accounts) == set(parties)
     return None, True
+
+
+def test_what_other_runs_ask_afterwards_is_part_of_the_cap() -> None:
+    """The anchor has no shares; base and head, which come after it, have."""
+    budget = Budget(1.0, 30, spent_usd=0.9, calls=30, judged=True, accounts={"head": Account(0.9, 30)})
+    found = needed(budget, {"head": Answered(30)}, 40, ahead=80)
+    assert found is not None
+    assert found.usd == pytest.approx((0.9 + 1.1 * 90 * 0.03) / 0.8)
+    assert found.calls == 162  # (30 + 1.1 * 90) / 0.8

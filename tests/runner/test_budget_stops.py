@@ -137,3 +137,24 @@ def test_calls_that_are_used_up_name_how_many_it_takes(tmp_path: Path) -> None:
     assert said.code == alone.code == 3
     assert "To go on from there, raise `max_calls` to at least 8" in said.err
     assert "raise `max_calls` to at least 8" in alone.err
+
+
+def test_a_cap_that_the_anchor_reaches_is_named_for_base_and_head_too(tmp_path: Path) -> None:
+    rules = CONFIG + "anchor: {{ref: v1}}\nbudget: {{max_calls: CAP}}\n"
+    with running(right) as server:
+        repo = make_app(tmp_path / "app", server.url, config=rules.replace("CAP", "30"))
+        git(repo, "tag", "v1", "main")
+        git(repo, "switch", "--quiet", "main")
+        commit(repo, "after v1", prompts__answer_dot_prompt_dot_yml=PROMPT.format(system="good too"))
+        git(repo, "switch", "--quiet", "--create", "other")
+        commit(repo, "another", prompts__answer_dot_prompt_dot_yml=PROMPT.format(system="other"))
+        words = ("gate", "--repo", str(repo), "--head", "other")
+        stopped = command(tmp_path / "home", *words)
+        told = re.search(r"raise `max_calls` to at least (\d+) in the config at base", stopped.err)
+        assert told is not None, stopped.err
+        git(repo, "switch", "--quiet", "main")
+        raised = rules.replace("CAP", told[1]).format(url=server.url)
+        commit(repo, "as it was told", **{"llm-eval-gate_dot_yml": raised})
+        again = command(tmp_path / "home", *words)
+    assert (stopped.code, again.code) == (3, 0), again.err
+    assert len(server.requests) == 120
