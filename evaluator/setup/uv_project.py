@@ -63,6 +63,8 @@ def locks_all(project: bytes, lock: bytes, settings: bytes | None = None) -> boo
         further = {} if settings is None else tomllib.loads(settings.decode("utf-8"))
         tables = (own.get("tool", {}).get("uv", {}), further)
         packages = locked.get("package", [])
+        if "distribution" in locked:  # uv's older name for the same, which it still reads
+            return False
         return all(map(_names_no_file, tables)) and all(map(_is_remote, packages))
     except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
         return False

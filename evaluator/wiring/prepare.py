@@ -206,12 +206,15 @@ def _doorway(door: "Door", request: RunRequest, prices: Prices, side: Side) -> "
 
     bound = request.loaded.config.first_bounded("cost")
     timed = request.loaded.config.first_bounded("latency") is not None
+    answered = False
 
     def check(requests: Sequence[TracedRequest], failure: Failure | None) -> None:
+        nonlocal answered
+        answered = answered or any(asked.call is not None for asked in requests)
         stopped = door.broken or door.exhausted
         if stopped is not None:
             raise stopped
-        missed = missed_key(failure, told) if failure is not None else ""
+        missed = missed_key(failure, told, answered=answered) if failure is not None else ""
         if missed:
             raise ConfigError(
                 f"the app of {side} failed for want of a key: the environment variable {missed} is not set",

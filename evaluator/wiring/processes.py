@@ -166,7 +166,9 @@ def make_process_target(
             env |= offline_environment(loaded.config)
         programs = _programs(section, place, loaded, env["PATH"])
         setup_programs = programs_of(loaded.config.setup, place.root, env["PATH"])
-        refuse_lost_shims((*programs, *setup_programs), loaded.config.sandbox.read)
+        later = _perhaps_set_up(section, place, loaded, env["PATH"])
+        wanted = [program for program in (*programs, *setup_programs) if program not in later]
+        refuse_lost_shims(wanted, loaded.config.sandbox.read)
         ports = () if doorway is None else (doorway.port,)
         cage, told = cages.make_cage(
             place, loaded.config.sandbox, programs=programs, setup_programs=setup_programs, ports=ports
@@ -174,6 +176,10 @@ def make_process_target(
         notes = (*unmet_openings(loaded, environ), *told)
         ready = await set_side_up(place, loaded, environ, cage, setup_programs, home or home_folder(environ))
         if ready is not None:
+            still = [
+                program for program in programs if program in later and not (ready.venv / "bin" / program.name).exists()
+            ]
+            refuse_lost_shims(still, loaded.config.sandbox.read)
             env |= ready.environment(env["PATH"])
             cage = replace(cage, read=(*cage.read, ready.venv))
             notes = (*notes, *ready.notes)
@@ -235,6 +241,18 @@ def _programs(
         *find_programs(wanted, place.root, path, has_setup=setup is not None),
         *files,
     ]
+
+
+def _perhaps_set_up(
+    section: CommandSection | PythonSection | HttpSection, place: Place, loaded: LoadedConfig, path: str
+) -> list[Path]:
+    """Programs in whose place the set-up may put one of its environment, such as `uvicorn`, which then comes first."""
+    setup = loaded.config.setup
+    if setup is None:
+        return []
+    run = [] if isinstance(section, PythonSection) else [section.run[0]]
+    names = {*run, *(command[0] for command in setup.run[1:])} - {setup.run[0][0], setup.python}
+    return find_programs([name for name in names if name and "/" not in name], place.root, path, has_setup=True)
 
 
 def _environment(

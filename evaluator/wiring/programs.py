@@ -15,6 +15,8 @@ from evaluator.worker import printable
 
 _FROM_SETUP = {"python", "python3", "pip", "pip3"}
 """Programs that the environment of `setup:` has itself, before any other on PATH."""
+_WITH_KEYS = {".local", ".cargo", ".docker", ".fly", ".gem"}
+"""Folders of a home that have a `bin`, and beside it data or their tool's keys, such as ~/.cargo/credentials.toml."""
 
 
 def find_programs(names: Iterable[str], root: Path, path: str, *, has_setup: bool) -> list[Path]:
@@ -125,7 +127,8 @@ def refuse_lost_shims(programs: Iterable[Path], opened: Iterable[str]) -> None:
 
 
 def _more_than_a_program(folder: Path) -> bool:
-    """Whether a folder is open already, or holds what is no program: somebody's home, or its ~/.local."""
+    """Whether a folder is open already, or holds what is no program: a home, its ~/.local, a tool's keys."""
     home = Path.home()
     homes = {Path("/"), Path("/usr"), Path("/root"), home, *home.parents, home.resolve(), *home.resolve().parents}
-    return folder in homes or folder.name == ".local" or folder.parent == Path("/home")
+    homes |= {(home / name).resolve() for name in _WITH_KEYS}
+    return folder in homes or folder.name in _WITH_KEYS or folder.parent == Path("/home")

@@ -104,6 +104,7 @@ def test_what_comes_from_the_checkout_may_not(source: str) -> None:
         LOCK + HTTPX.replace("wheels = [", 'wheels = "x" #'),
         LOCK + '\n[[package]]\nname = "x"\n',
         LOCK + '\n[[package]]\nname = "x"\nsource = "x"\n',
+        LOCK + '\n[[distribution]]\nname = "x"\nsource = { directory = "/opt/x" }\n',
         'package = "x"',
         "package = [1]",
         "not toml",

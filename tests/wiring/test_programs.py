@@ -60,6 +60,23 @@ def test_beside_a_program_of_a_persons_own_nothing_is_open(
     assert installations([put(folder / "bin" / "x"), folder / "bin" / "uv"]) == ()
 
 
+@pytest.mark.parametrize("name", [".local", ".cargo", ".docker"])
+def test_beside_a_program_in_a_folder_with_keys_nothing_is_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """`uv` may lie in ~/.cargo/bin, beside ~/.cargo/credentials.toml; and ~/.local may be a link."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert (
+        installations([put(tmp_path / "home" / name / "bin" / "uv"), put(tmp_path / "other" / name / "bin" / "uv")])
+        == ()
+    )
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "linked" / name).symlink_to(tmp_path / "data")
+    monkeypatch.setenv("HOME", str(tmp_path / "linked"))
+    assert installations([put(tmp_path / "linked" / name / "bin" / "uv")]) == ()
+
+
 def test_a_script_that_is_linked_beside_its_interpreter_gets_both(tmp_path: Path) -> None:
     version = tmp_path / "nvm" / "v20"
     script = put(version / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js", "#!/usr/bin/env node\n")

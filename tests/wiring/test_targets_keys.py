@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from evaluator.records import Failure, FailureKind
+from evaluator.wiring.missed_keys import missed_key
 from tests.pipeline.commands import Said, command, right
 from tests.standin.threaded import running
 from tests.wiring.process_apps import FUNCTION, PYTHON, SERVER, WORKER, config, process_app
@@ -115,6 +117,37 @@ def test_an_app_that_names_a_key_which_is_there_failed_by_itself(tmp_path: Path)
     app = "def answer(question):\n    raise ValueError('ANTHROPIC_API_KEY looks odd')\n"
     said = told(tmp_path, keyless(KINDS[2][0]), app, "gate", "--json", ANTHROPIC_API_KEY="k", OPENAI_API_KEY="k")
     assert said.code == 1, said.err
+
+
+def test_a_key_that_an_app_does_without_is_not_why_a_case_dies_of_something_else(tmp_path: Path) -> None:
+    before = "if question['input'].endswith('5'):\n        sys.exit('out of luck')"
+    app = "import sys\nprint('ANTHROPIC_API_KEY is not set: no Claude', file=sys.stderr)\n"
+    text = config("{{command: {{run: python3 app.py, workers: 1}}, provider: standin}}")
+    with running(right) as server:
+        files = {"app_dot_py": app + WORKER.replace("{BEFORE}", before)}
+        repo = process_app(tmp_path / "app", server.url, text, base=files, head={"note_dot_txt": "nothing"})
+        said = command(tmp_path / "home", "gate", "--json", "--repo", str(repo))
+    assert (said.code, "for want of a key" in said.err) == (0, False), said.err
+
+
+@pytest.mark.parametrize(
+    ("message", "before", "after"),
+    [
+        ("python3 exited with code 1; its stderr ends: KeyError: 'ANTHROPIC_API_KEY' (before that: x)", True, True),
+        ('TypeError: "Could not resolve authentication method. Expected ..."', True, True),
+        ("exited; its stderr ends: Node.js v20 (before that: Error: no ANTHROPIC_API_KEY | at x)", True, False),
+        ("exited; its stderr ends: ValueError: x (before that: ANTHROPIC_API_KEY is not set)", False, False),
+        ("no answer within 5 s; its stderr ends: ANTHROPIC_API_KEY is not set", True, False),
+        ("out of memory", False, False),
+    ],
+)
+def test_of_an_app_that_was_answered_the_error_alone_tells_a_missed_key(
+    message: str, *, before: bool, after: bool
+) -> None:
+    failure = Failure(FailureKind.CRASH, message)
+    assert bool(missed_key(failure, (), answered=False)) is before
+    assert bool(missed_key(failure, (), answered=True)) is after
+    assert not missed_key(failure, ("ANTHROPIC_API_KEY",), answered=False)
 
 
 def test_validate_warns_of_a_missing_key(tmp_path: Path) -> None:

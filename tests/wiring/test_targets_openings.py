@@ -69,6 +69,23 @@ def test_a_shim_that_finds_nothing_in_the_cage_ends_the_run_before_the_first_cas
     assert "version manager's shim" in said.err
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_program_that_the_set_up_brings_comes_before_a_shim_of_its_name(
+    tmp_path: Path, open_folder: Path, *, there: bool
+) -> None:
+    put(open_folder / ".asdf" / "shims" / "serve", "#!/bin/sh\nexec asdf exec serve\n")
+    made = "install -m 755 app.py $VIRTUAL_ENV/bin/serve" if there else "exit 0"
+    text = config(
+        "{{command: serve, provider: standin}}", more=f"setup: {{{{run: [[sh, -c, {made}]], python: {PYTHON}}}}}\n"
+    )
+    app = "#!/usr/bin/env python3\nimport sys\nsys.path.insert(0, '.')\n" + APP
+    said = gate(tmp_path, text, app, PATH=f"{open_folder}/.asdf/shims:/usr/bin:/bin")
+    if there:
+        assert failures(said) == []
+    else:
+        assert (said.code, "version manager's shim" in said.err) == (2, True)
+
+
 def test_the_set_up_starts_a_program_in_a_home_and_what_it_may_not_start_is_told(
     tmp_path: Path, open_folder: Path
 ) -> None:

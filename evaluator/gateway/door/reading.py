@@ -13,6 +13,7 @@ from typing import Any
 
 MEDIA = re.compile(rb'"(?:image_url|input_image|input_file|input_audio|file_id|file_url|document|image)"')
 _HELD_BY_PROVIDER = ("previous_response_id", "conversation", "prompt", "container")
+_RUN_BY_THE_APP = ("function", "custom")
 _LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 _MOST = 10**12
 _LONGEST_NAME = 1_000
@@ -44,7 +45,8 @@ class Asked:
     media: int = 0
     """Images and files that it may only point to."""
     held_by_provider: bool = False
-    """True if it names a conversation that the provider holds."""
+    """True if it names a conversation that the provider holds, or has the provider run tools in the background: what
+    they find is read by the model too, and the tokens are never told in the answer."""
     writes_cache: bool = False
     """True if it may ask Anthropic to write its prompt cache."""
     digest: str = ""
@@ -90,7 +92,7 @@ def read_request(
         answers=max(1, _number(fields.get("n")) or 1, _number(fields.get("best_of")) or 1),
         prompts=len(prompt) if many and isinstance(prompt, list) else 1,
         media=len(MEDIA.findall(sent)),
-        held_by_provider=any(fields.get(name) is not None for name in _HELD_BY_PROVIDER),
+        held_by_provider=any(fields.get(name) is not None for name in _HELD_BY_PROVIDER) or _runs_tools_unseen(fields),
         writes_cache=b'"cache_control"' in sent,
     )
     return asked, sent
@@ -142,6 +144,14 @@ def _ask_for_usage(fields: dict[str, Any]) -> bool:
         return False
     fields["stream_options"] = {**(options or {}), "include_usage": True}
     return True
+
+
+def _runs_tools_unseen(fields: Mapping[str, Any]) -> bool:
+    """Whether tools that the provider runs itself, such as a web search, are part of a background response."""
+    tools = fields.get("tools")
+    if not fields.get("background") or not isinstance(tools, list):
+        return False
+    return any(not isinstance(tool, dict) or tool.get("type") not in _RUN_BY_THE_APP for tool in tools)
 
 
 def _refuse(constant: str) -> None:

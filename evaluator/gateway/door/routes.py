@@ -13,6 +13,7 @@ UNKNOWN_URL = "https://unknown.invalid"
 _WELL_KNOWN_NAMES = {
     "anthropic": ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"),
     "azure": ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT"),
+    "openai": ("OPENAI_API_KEY", "OPENAI_BASE_URL"),
 }
 
 
@@ -129,7 +130,9 @@ def app_providers(config: Config, environ: Mapping[str, str], *, main: str = "op
     """
     sections = {**_well_known(environ), **config.providers}
     wanted = {*config.providers, main} - {LOCAL}
-    there = {name for name in sections if _any_set(name, environ)}
+    there = {name for name in _WELL_KNOWN_NAMES if _any_set(name, environ)}
+    if main == LOCAL or (main in sections and _speaks_openai(main, sections)):
+        there -= {"openai"}  # its variables lead to the main provider
     strict = {main} - (set() if "openai" in config.providers else {"openai"})
     wide = config.model_copy(update={"providers": sections})
     found = resolve_providers(wanted | there, wide, environ, may_lack={*sections, "openai"} - strict)
@@ -139,6 +142,10 @@ def app_providers(config: Config, environ: Mapping[str, str], *, main: str = "op
     if azure is not None and azure.base_urls == (UNKNOWN_URL,):
         found["azure"] = replace(azure, missing=azure.missing or "AZURE_OPENAI_ENDPOINT")
     return found
+
+
+def _speaks_openai(name: str, sections: Mapping[str, ProviderSection]) -> bool:
+    return not {name, sections[name].price_provider} & {Dialect.ANTHROPIC, Dialect.AZURE}
 
 
 def key_warnings(config: Config, environ: Mapping[str, str]) -> list[str]:

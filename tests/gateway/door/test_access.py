@@ -264,6 +264,20 @@ def test_of_well_known_providers_an_app_is_told_where_one_is_set_up_or_no_key_is
         app_providers(config(), {"OPENAI_API_KEY": "k", "ANTHROPIC_BASE_URL": "nowhere"})
 
 
+@pytest.mark.parametrize("main", ["anthropic", "azure"])
+def test_beside_a_main_provider_of_another_dialect_openai_is_told_too(main: str) -> None:
+    keys = {"OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": "a", "AZURE_OPENAI_API_KEY": "z"}
+    found = app_providers(config(), {**keys, "AZURE_OPENAI_ENDPOINT": "https://z"}, main=main)
+    assert set(found) == {"openai", "anthropic", "azure"}
+    told: dict[str, str] = {}
+    for route in standard_routes(found, main=main):
+        told |= route.environment("http://door", "token")
+    assert told["OPENAI_BASE_URL"] == "http://door/openai"
+    own = {"mine": {"base_url": "https://mine/v1"}}
+    assert set(app_providers(config(providers=own), keys, main="mine")) == {"mine", "anthropic", "azure"}
+    assert "openai" not in app_providers(config(), keys, main="local")
+
+
 def test_names_that_the_config_gives_win_over_those_that_follow_from_others() -> None:
     section = {"base_url": "https://x.example/v1", "url_env": ["LLM_URL", "OPENAI_API_BASE"], "key_env": "LLM_TOKEN"}
     given = config(providers={"mine": section})

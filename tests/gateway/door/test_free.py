@@ -8,7 +8,7 @@ import pytest
 
 from evaluator.gateway.budget import Budget
 from evaluator.gateway.door import DoorSettings
-from evaluator.gateway.door.endpoints import metered
+from evaluator.gateway.door.endpoints import CONTEXT_TOKENS, metered
 from evaluator.gateway.door.free import MOST_RESPONSES, OwnResponses, free
 from evaluator.gateway.door.routes import Dialect, Route
 from evaluator.gateway.door.turned_away import MOST_PATHS, TurnedAway
@@ -102,6 +102,17 @@ async def test_a_response_in_the_background_counts_with_the_most_that_it_may_tak
         assert call.most_usage is not None
         assert call.most_usage.output_tokens == 9
         assert here.gateway.budget.spent_usd == call.counted_usd == (call.most_usage.input_tokens + 2 * 9) / 1e6
+
+
+@pytest.mark.parametrize(("kind", "more"), [("function", 0), ("web_search", CONTEXT_TOKENS), ("mcp", CONTEXT_TOKENS)])
+async def test_what_the_providers_tools_find_in_the_background_counts(tmp_path: Path, kind: str, more: int) -> None:
+    sent = {"model": "m", "input": "hi", "max_output_tokens": 9, "background": True, "tools": [{"type": kind}]}
+    async with scene(lambda body, n: "ok", tmp_path, budget=Budget(max_usd=1.0), settings=CLOSED) as here:
+        with here.slot.case("c") as trace:
+            assert (await post(here, "/v1/responses", sent)).status == 200
+        [call] = trace.calls
+        assert call.most_usage is not None
+        assert more <= call.most_usage.input_tokens < more + 200
 
 
 async def test_a_key_that_a_free_path_refuses_is_told_like_any_other(tmp_path: Path) -> None:
