@@ -154,20 +154,23 @@ def test_calls_of_unknown_cost_at_the_start_let_no_bound_on_cost_pass(tmp_path: 
 
 
 class Provider:
-    """Answers nobody else while one request is held."""
+    """Answers nobody else while one request is held, and nobody before there was one."""
 
     def __init__(self) -> None:
         self.held = 0
+        self.begun = asyncio.Event()
 
     async def __call__(self, body: Any, number: int) -> str:
         if body["messages"][-1]["content"] == "hold":
             self.held += 1
+            self.begun.set()
             try:
                 await asyncio.sleep(60)
             finally:
                 self.held -= 1
-        if self.held and "head" not in str(body):
-            await asyncio.sleep(30)
+        if "head" not in str(body):
+            await self.begun.wait()
+            await asyncio.sleep(30 if self.held else 0)
         return right(body).removesuffix(" head")
 
 
@@ -200,7 +203,7 @@ def test_a_base_that_head_holds_up_is_no_verdict(tmp_path: Path) -> None:
     verdict = said.json["verdict"]
     assert (again.json["verdict"]["state"], again.json["verdict"]["reason"]) == (verdict["state"], verdict["reason"])
     assert (said.code, verdict["state"]) == (3, "error"), verdict
-    assert re.search("base failed in [5-8] of 8 answers beside head, and answered 5 of 5 of these", verdict["reason"])
+    assert re.search("base failed in 8 of 8 answers beside head, and answered [3-5] of 5 of these", verdict["reason"])
 
 
 class UsedUp:
