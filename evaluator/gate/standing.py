@@ -30,20 +30,19 @@ class Standing:
         """In words, in a line."""
         if self.cases == 0:
             return "too early to tell"
-        counted = f"{self.decided} of {self.objectives} objectives decided"
-        if self.failing:
-            return f"{self.failing} failing ({counted})"
-        return f"passing ({counted})" if self.decided == self.objectives else f"no decision ({counted})"
+        return f"{self._state('no decision')} ({self.decided} of {self.objectives} objectives decided)"
 
     @property
     def short(self) -> str:
         """In a few characters."""
         if self.cases == 0:
             return "too early"
-        counted = f"{self.decided}/{self.objectives}"
+        return f"{self._state('undecided')} {self.decided}/{self.objectives}"
+
+    def _state(self, undecided: str) -> str:
         if self.failing:
-            return f"{self.failing} failing {counted}"
-        return f"passing {counted}" if self.decided == self.objectives else f"undecided {counted}"
+            return f"{self.failing} failing"
+        return "passing" if self.decided == self.objectives else undecided
 
 
 def on_the_way(

@@ -48,15 +48,9 @@ class JournalFile:
         self._notes: dict[str, Callable[[], str]] = {}
         """What the commit of this turn asks for its text."""
         self._lock = RunLock.take(path.with_suffix(".lock"))
-        try:
+        with self._closed_if_it_fails():
             self._db = sqlite3.connect(path, isolation_level=None)
             self._open(schema)
-        except sqlite3.Error as error:
-            self.close()
-            raise self._broken(error) from None
-        except BaseException:
-            self.close()
-            raise
 
     def __enter__(self) -> Self:
         """Give itself."""
@@ -73,6 +67,18 @@ class JournalFile:
             self._db.close()
             self._db = None
         self._lock.release()
+
+    @contextmanager
+    def _closed_if_it_fails(self) -> Iterator[None]:
+        """Open the file, or look through it: whoever is told that this failed has nothing to close."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            self.close()
+            raise self._broken(error) from None
+        except BaseException:
+            self.close()
+            raise
 
     def _open(self, schema: Sequence[str]) -> None:
         database = self._connection

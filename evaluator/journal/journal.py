@@ -3,7 +3,6 @@
 What is damaged is dropped and asked again, or ends in an error, and never becomes a value.
 """
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,14 +45,8 @@ class Journal(JournalFile):
         super().__init__(path, identity=identity, schema=_SCHEMA)
         self.damaged = 0
         """Records that were found damaged and dropped; they are asked again."""
-        try:
+        with self._closed_if_it_fails():
             self._drop_damaged()
-        except sqlite3.Error as error:
-            self.close()
-            raise self._broken(error) from None
-        except BaseException:
-            self.close()
-            raise
 
     def _drop_damaged(self) -> None:
         """Drop records that are not as they were written, and the scores of answers that are."""

@@ -1,6 +1,8 @@
 """What workers are granted is kept with the run before they get it, so that no kill loosens a cap."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -43,6 +45,20 @@ def crew_of(treasury: Treasury) -> Crew:
     return Crew(session, [Member(0, None)], Remote(treasury))
 
 
+@asynccontextmanager
+async def driver(folder: Path) -> AsyncIterator[tuple[Journal, Budget, Treasury, Crew]]:
+    """What keeps the grants of a run; a cap of $10 and 100 calls."""
+    treasury = Treasury(Caps(10.0, 100), keeps=True)
+    with Journal(folder / "journal-1.sqlite", identity="i") as journal:
+        ledger = Ledger(journal, before=(0.0, 0))
+        budget = Budget(10.0, 100, on_settled=ledger.keep, on_begun=ledger.keep_begun)
+        crew = crew_of(treasury)
+        crew.keep_grants(budget)
+        yield journal, budget, treasury, crew
+        for task in crew._listening:
+            task.cancel()
+
+
 async def a_while() -> None:
     for _ in range(20):
         await asyncio.sleep(0)
@@ -66,12 +82,7 @@ async def test_a_grant_is_given_out_when_it_is_kept_and_not_before() -> None:
 
 
 async def test_what_was_granted_and_not_told_counts_after_a_kill(tmp_path: Path) -> None:
-    treasury = Treasury(Caps(10.0, 100), keeps=True)
-    with Journal(tmp_path / "journal-1.sqlite", identity="i") as journal:
-        ledger = Ledger(journal, before=(0.0, 0))
-        budget = Budget(10.0, 100, on_settled=ledger.keep, on_begun=ledger.keep_begun)
-        crew = crew_of(treasury)
-        crew.keep_grants(budget)
+    async with driver(tmp_path) as (journal, budget, treasury, crew):
         grant = await treasury.ask(0, Standing(1), Wish("head", 0.5, Sum(2.0, 4)))
         # One of its calls is told of, the driver is killed with the others somewhere on their way.
         told = Spent(0.1, 1, {"head": Account(0.1, 1)})
@@ -91,8 +102,6 @@ async def test_what_was_granted_and_not_told_counts_after_a_kill(tmp_path: Path)
         ended = Ledger(journal, before=(0.0, 0))
         assert ended.spent_usd == pytest.approx(0.1)
         assert (ended.calls, ended.lost) == (1, "")
-        for task in crew._listening:
-            task.cancel()
 
 
 async def test_a_run_whose_grants_cannot_be_kept_ends() -> None:
@@ -153,17 +162,10 @@ async def test_a_run_whose_grants_cannot_be_kept_waits_for_none_of_them_at_its_e
 
 
 async def test_the_share_of_a_dead_worker_is_not_counted_twice(tmp_path: Path) -> None:
-    treasury = Treasury(Caps(10.0, 100), keeps=True)
-    with Journal(tmp_path / "journal-1.sqlite", identity="i") as journal:
-        ledger = Ledger(journal, before=(0.0, 0))
-        budget = Budget(10.0, 100, on_settled=ledger.keep, on_begun=ledger.keep_begun)
-        crew = crew_of(treasury)
-        crew.keep_grants(budget)
+    async with driver(tmp_path) as (journal, budget, treasury, crew):
         await treasury.ask(0, Standing(1), Wish("head", 0.5, Sum(2.0, 4)))
         lost = await crew.bury(crew.members[0])
         charge(cast(Any, SimpleNamespace(budget=budget, charge=budget.charge)), Spent(), lost)
         journal.keep()
         after = Ledger(journal, before=(0.0, 0))
         assert (after.spent_usd, after.calls, after.lost) == (2.0, 4, "")
-        for task in crew._listening:
-            task.cancel()
